@@ -1,0 +1,112 @@
+// Runs one sub-network (or one device's part of it) on one device, resumably. Layer: runtime.
+// The form of running is docs/architecture.md, "Resumable execution".
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "braid/base/status.h"
+#include "braid/kernels/path.h"
+#include "braid/model/network.h"
+#include "braid/tensor/group_set.h"
+#include "braid/tensor/map_shape.h"
+
+namespace braid::runtime {
+
+// A network's weights packed once for one device: the rows of its share, in tiles
+// [output group x input group] that all plans share. Immutable and thread-safe after Prepare.
+class PreparedModel {
+ public:
+  // `share`: the channel groups whose weight rows this device carries (heads are replicated).
+  // The network must have passed model::Validate and must outlive this.
+  static Result<std::unique_ptr<PreparedModel>> Prepare(const model::Network& network,
+                                                        GroupSet share, kernels::Path path);
+  virtual ~PreparedModel() = default;
+  virtual const model::Network& network() const = 0;
+  virtual GroupSet share() const = 0;
+  virtual kernels::Path path() const = 0;
+  // Bytes of packed weights held.
+  virtual int64_t weight_bytes() const = 0;
+};
+
+// What to run. `local` are the groups computed here, a subset of `groups` and of the share; the
+// rest of `groups` comes from peers. max_batch images share one execution.
+struct PlanSpec {
+  GroupSet groups;            // the sub-network
+  GroupSet local;
+  model::LayerIndex head = model::kNoLayer;  // kNoLayer: the last head
+  int max_batch = 1;
+};
+
+enum class Step : uint8_t {
+  kDone,             // Logits() holds this device's part
+  kExchangeReady,    // exchange().layer's local map is complete: send it, then Resume()
+  kExchangeAwaited,  // own part of the next layer is computed; Supply() what is missing, Resume()
+  kCheckpoint,       // an exit was reached: exit logits can be read; Retain() or drop, Resume()
+};
+
+// Memory laid out and kernels chosen for one PlanSpec. Immutable and thread-safe; many Executions
+// share it. Must not outlive its PreparedModel.
+class Plan {
+ public:
+  // INVALID_ARGUMENT when the sub-network does not exist, or local is no subset of the share.
+  static Result<std::unique_ptr<Plan>> Make(const PreparedModel& model, const PlanSpec& spec);
+  virtual ~Plan() = default;
+  virtual const PlanSpec& spec() const = 0;
+  // Bytes of the one arena that an Execution allocates at its construction.
+  virtual int64_t arena_bytes() const = 0;
+  // Layers whose maps cross the wire in this plan, in order; empty when local == groups.
+  virtual std::span<const model::LayerIndex> exchanges() const = 0;
+  // Bytes of one group's map at `layer` for one image ([H,W,C_group] u7 or s8).
+  virtual int64_t MapBytes(model::LayerIndex layer, int group) const = 0;
+  // Number of logits of the head.
+  virtual int classes() const = 0;
+};
+
+// One run of a plan over a batch. Allocates in Create only; reusable by Start(). Not thread-safe:
+// one thread at a time, any thread.
+class Execution {
+ public:
+  static std::unique_ptr<Execution> Create(const Plan& plan);
+  virtual ~Execution() = default;
+
+  // Begins a run. `pixels` [N,H,W,C] uint8, N in 1..max_batch, copied (as pixel - 128).
+  // INVALID_ARGUMENT when the size does not fit. Any unfinished run is forgotten.
+  virtual Status Start(std::span<const uint8_t> pixels, int n) = 0;
+
+  // Runs until something below must happen. After kDone only Start is allowed.
+  virtual Step Resume() = 0;
+
+  // The layer whose map is exchanged, after kExchangeReady or kExchangeAwaited.
+  virtual model::LayerIndex exchange_layer() const = 0;
+  // This device's map of `group` at the exchange layer, [n,H,W,C_group]; valid until the exchange
+  // layer's Supply-er has resumed past the next kExchangeAwaited or kDone.
+  virtual std::span<const uint8_t> LocalMap(int group) const = 0;
+  // Groups whose maps are still missing at the exchange layer.
+  virtual GroupSet Missing() const = 0;
+  // Hands in a peer's map of `group` at `layer` (copied). May come early: any layer that is still
+  // ahead is accepted. INVALID_ARGUMENT on a wrong size, layer or group, or when a byte leaves its
+  // kind's range (u7: > 127; s8: -128): then nothing is stored.
+  virtual Status Supply(model::LayerIndex layer, int group, std::span<const uint8_t> map) = 0;
+
+  // At kCheckpoint: the finished logits of the exit's head are in Logits(); keeps only the images
+  // in `keep` (ascending indices into the current batch), compacting the batch so that the rest of
+  // the work is not done.
+  virtual void Retain(std::span<const int> keep) = 0;
+  // Images now in the batch.
+  virtual int batch() const = 0;
+
+  // After kDone: this device's partial accumulators of the head, [n, classes] s32, summed over the
+  // local groups, without bias. Partial sums of all devices, added in any order and passed to
+  // FinishLogits, are the sub-network's logits. At kCheckpoint likewise for the exit's head.
+  virtual std::span<const int32_t> Logits() const = 0;
+};
+
+// Bias and rescale of a head: `partial_sums` [n, classes] in place -> logits in the step that all
+// sub-networks share, so that terms may be added.
+void FinishLogits(const model::Network& network, int sub_network, model::LayerIndex head,
+                  std::span<int32_t> partial_sums);
+
+}  // namespace braid::runtime
