@@ -1,0 +1,52 @@
+// Labelled images in memory, and where they come from. Layer: data.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "braid/base/status.h"
+
+namespace braid::data {
+
+// One split of a data set, held whole.
+struct Dataset {
+  std::string name;    // "mnist", "fashion-mnist", "cifar10", "digits", "shapes"
+  std::string split;   // "train" or "test"
+  std::string digest;  // SHA-256 (hex) of images and targets: reports name the data they used
+  int count = 0;
+  int height = 0, width = 0, channels = 0;
+  std::vector<std::string> labels;  // one per class
+  std::vector<uint8_t> images;      // [count, height, width, channels]
+  std::vector<uint8_t> targets;     // [count], each < labels.size()
+
+  size_t ImageBytes() const {
+    return static_cast<size_t>(height) * static_cast<size_t>(width) *
+           static_cast<size_t>(channels);
+  }
+  std::span<const uint8_t> Image(int index) const {
+    return std::span(images).subspan(static_cast<size_t>(index) * ImageBytes(), ImageBytes());
+  }
+};
+
+struct LoadOptions {
+  // Folders searched for <folder>/<name>/..., in order, before the download. Filled by
+  // DefaultFolders() in programs; tests pass their own.
+  std::vector<std::string> folders;
+  // Whether a missing archive may be fetched (with checksum) into the last folder.
+  bool allow_download = false;
+  // Generators only: the seed and how many images to make (0: the default size).
+  uint64_t seed = 1;
+  int count = 0;
+};
+
+// $BRAID_DATA, then $XDG_CACHE_HOME/braid (or ~/.cache/braid).
+std::vector<std::string> DefaultFolders();
+
+// Loads or generates one split. NOT_FOUND when no folder has it (the message lists where it
+// looked), DATA_LOSS for a damaged file (the message names file, position and what is wrong).
+Result<Dataset> Load(const std::string& name, const std::string& split,
+                     const LoadOptions& options);
+
+}  // namespace braid::data
