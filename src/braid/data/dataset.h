@@ -22,7 +22,7 @@ struct SourceFile {
 struct Dataset {
   std::string name;    // "mnist", "fashion-mnist", "cifar10", "digits", "shapes"
   std::string split;   // "train" or "test"
-  std::string digest;  // SHA-256 (hex) of images and targets: reports name the data they used
+  std::string digest;  // hex; SetDigest: reports name the data they used
   int count = 0;
   int height = 0, width = 0, channels = 0;
   std::vector<std::string> labels;  // one per class
@@ -51,7 +51,7 @@ struct LoadOptions {
   int cifar_records_per_file = 10000;
 };
 
-// Sets `digest` from the images and targets.
+// Sets `digest`: SHA-256 of the SHA-256 of the images and the SHA-256 of the targets.
 void SetDigest(Dataset& dataset);
 
 // $BRAID_DATA, then $XDG_CACHE_HOME/braid (or ~/.cache/braid).

@@ -23,7 +23,7 @@ Result<IdxArray> ParseIdx(std::span<const uint8_t> bytes, const std::string& nam
 // The bytes of an IDX file: dims.size() is its rank; values.size() must be the product.
 std::vector<uint8_t> SerializeIdx(std::span<const int> dims, std::span<const uint8_t> values);
 
-// INVALID labels found early: DATA_LOSS naming the first label >= `classes` and its position,
+// DATA_LOSS naming the first label >= `classes` and its position,
 // where label i of `labels` lies at byte `offset` + i * `stride` of `name`.
 Status CheckLabels(std::span<const uint8_t> labels, size_t classes, const std::string& name,
                    size_t offset, size_t stride);
