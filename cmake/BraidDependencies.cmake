@@ -19,3 +19,11 @@ endif()
 if(BRAID_TRAIN)
   find_package(Torch REQUIRED)
 endif()
+
+# libjpeg-turbo's own CMake files want its libjpeg half too; only TurboJPEG is used.
+find_path(TURBOJPEG_INCLUDE_DIR turbojpeg.h REQUIRED)
+find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
+add_library(TurboJPEG::TurboJPEG UNKNOWN IMPORTED)
+set_target_properties(TurboJPEG::TurboJPEG PROPERTIES
+  IMPORTED_LOCATION ${TURBOJPEG_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${TURBOJPEG_INCLUDE_DIR})
