@@ -1,0 +1,48 @@
+// What the map of a layer looks like: kind, extents, channels of a sub-network. Layer: model.
+// All of it is meant for networks that passed Validate.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "braid/model/network.h"
+#include "braid/tensor/element_kind.h"
+#include "braid/tensor/group_set.h"
+#include "braid/tensor/map_shape.h"
+
+namespace braid::model {
+
+// The kind of integer in the layer's map.
+constexpr ElementKind MapKind(Op op, Activation activation) {
+  if (op == Op::kInput) return ElementKind::kS8;
+  switch (activation) {
+    case Activation::kRelu:
+      return ElementKind::kU7;
+    case Activation::kSigned:
+      return ElementKind::kS8;
+    case Activation::kLogits:
+      return ElementKind::kWide;
+  }
+  return ElementKind::kWide;
+}
+
+// The largest magnitude in the layer's map, as a later layer multiplies it.
+int MaxMagnitude(const Layer& layer);
+
+// Channels of the layer's map that belong to `groups`; all of them where the layer is not divided.
+int ChannelsOf(const Layer& layer, GroupSet groups);
+
+// [1,H,W,C] of the layer's map in a sub-network of `groups`.
+MapShape MapShapeOf(const Layer& layer, GroupSet groups);
+
+// Extents of the weights of `layer` (kConv or kLinear): OHWI, over all groups.
+struct WeightExtents {
+  int64_t outputs = 0, kernel_h = 0, kernel_w = 0, inputs = 0;
+  int64_t Elements() const { return outputs * kernel_h * kernel_w * inputs; }
+};
+WeightExtents WeightExtentsOf(const Network& network, const Layer& layer);
+
+// The layers that an answer of `head` needs, shortcuts included; true at [layer].
+std::vector<bool> NeededLayers(const Network& network, LayerIndex head);
+
+}  // namespace braid::model
