@@ -1,1 +1,1 @@
-list(APPEND cluster_sources)
+list(APPEND cluster_sources core/coordinator.cc)
