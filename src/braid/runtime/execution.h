@@ -34,10 +34,13 @@ class PreparedModel {
 // What to run. `local` are the groups computed here, a subset of `groups` and of the share; the
 // rest of `groups` comes from peers. max_batch images share one execution.
 struct PlanSpec {
-  GroupSet groups;            // the sub-network
+  GroupSet groups;  // the sub-network
   GroupSet local;
   model::LayerIndex head = model::kNoLayer;  // kNoLayer: the last head
   int max_batch = 1;
+  // Stop (kCheckpoint) at the heads that lie before `head` in the network. Plans whose groups span
+  // devices run through to their head: there, each participant holds partial sums only.
+  bool exits = true;
 };
 
 enum class Step : uint8_t {
@@ -69,6 +72,7 @@ class Plan {
 // one thread at a time, any thread.
 class Execution {
  public:
+  // nullptr when the memory cannot be had.
   static std::unique_ptr<Execution> Create(const Plan& plan);
   virtual ~Execution() = default;
 
@@ -81,14 +85,14 @@ class Execution {
 
   // The layer whose map is exchanged, after kExchangeReady or kExchangeAwaited.
   virtual model::LayerIndex exchange_layer() const = 0;
-  // This device's map of `group` at the exchange layer, [n,H,W,C_group]; valid until the exchange
-  // layer's Supply-er has resumed past the next kExchangeAwaited or kDone.
+  // This device's map of `group` at the exchange layer, [n,H,W,C_group]; valid until the next
+  // Start (exchanged maps have memory of their own).
   virtual std::span<const uint8_t> LocalMap(int group) const = 0;
   // Groups whose maps are still missing at the exchange layer.
   virtual GroupSet Missing() const = 0;
   // Hands in a peer's map of `group` at `layer` (copied). May come early: any layer that is still
-  // ahead is accepted. INVALID_ARGUMENT on a wrong size, layer or group, or when a byte leaves its
-  // kind's range (u7: > 127; s8: -128): then nothing is stored.
+  // ahead is accepted, once. INVALID_ARGUMENT on a wrong size, layer or group, without a run under
+  // way, or when a byte leaves its kind's range (u7: > 127; s8: -128): then nothing is stored.
   virtual Status Supply(model::LayerIndex layer, int group, std::span<const uint8_t> map) = 0;
 
   // At kCheckpoint: the finished logits of the exit's head are in Logits(); keeps only the images

@@ -1,0 +1,144 @@
+// Plans and executions: the answer is the network's definition, on every path, on one device or
+// split over several; what is wrong is refused.
+#include "braid/runtime/execution.h"
+
+#include <gtest/gtest.h>
+
+#include "braid/base/rng.h"
+#include "braid/model/file.h"
+#include "braid/runtime/testing/direct_network.h"
+#include "braid/runtime/testing/random_network.h"
+#include "braid/runtime/testing/split_run.h"
+
+namespace braid::runtime {
+namespace {
+
+using model::LayerIndex;
+using model::Network;
+using testing::DirectLogitsOfBatch;
+using testing::MakeDevice;
+using testing::RandomNetwork;
+using testing::RandomPixels;
+using testing::RunSplit;
+using testing::SplitDevice;
+
+LayerIndex LastHead(const Network& network) {
+  return static_cast<LayerIndex>(network.layers.size()) - 1;
+}
+
+std::vector<int32_t> OnOneDevice(const Network& network, const PlanSpec& spec, kernels::Path path,
+                                 std::span<const uint8_t> pixels, int n) {
+  std::vector<SplitDevice> device;
+  device.push_back(MakeDevice(network, spec, path));
+  return RunSplit(network, device, pixels, n, 0);
+}
+
+TEST(RandomNetworkTest, GivesValidNetworks) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const Network network =
+        RandomNetwork(seed, {.groups = 1 + static_cast<int>(seed % 4), .exits = seed % 2 == 0});
+    const Status status = model::Validate(network);
+    ASSERT_TRUE(status.ok()) << "seed " << seed << ": " << status.ToString();
+  }
+  EXPECT_TRUE(model::Validate(testing::SmallImageNetwork(1)).ok());
+}
+
+TEST(RandomNetworkTest, GivesLogitsThatDependOnTheImage) {
+  int different = 0;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const Network network = RandomNetwork(seed);
+    const auto logits =
+        DirectLogitsOfBatch(network, 14, LastHead(network), RandomPixels(seed, network, 2), 2);
+    different += !std::equal(logits.begin(), logits.begin() + 10, logits.begin() + 10);
+  }
+  EXPECT_GE(different, 27);
+}
+
+class PathTest : public ::testing::TestWithParam<kernels::Path> {
+ protected:
+  void SetUp() override {
+    if (!kernels::PathSupported(GetParam())) {
+      GTEST_SKIP() << "this processor lacks " << kernels::PathName(GetParam());
+    }
+  }
+};
+
+TEST_P(PathTest, EqualsTheDefinitionForEverySubNetwork) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const int groups = 1 + static_cast<int>(seed % 4);
+    const Network network = RandomNetwork(seed, {.groups = groups});
+    const int n = 1 + static_cast<int>(seed % 3);
+    const auto pixels = RandomPixels(seed, network, n);
+    for (int s = 0; s < static_cast<int>(network.sub_networks.size()); ++s) {
+      const GroupSet set = network.sub_networks[static_cast<size_t>(s)].groups;
+      ASSERT_EQ(OnOneDevice(network, {.groups = set, .local = set, .max_batch = 3}, GetParam(),
+                            pixels, n),
+                DirectLogitsOfBatch(network, s, LastHead(network), pixels, n))
+          << "seed " << seed << " sub-network " << s;
+    }
+  }
+}
+
+TEST_P(PathTest, GivesTheSameBitsInBatchesLargerThanABlock) {
+  const Network network = testing::SmallImageNetwork(5);
+  const GroupSet all = GroupSet::First(4);
+  const auto pixels = RandomPixels(5, network, 37);
+  EXPECT_EQ(
+      OnOneDevice(network, {.groups = all, .local = all, .max_batch = 64}, GetParam(), pixels, 37),
+      DirectLogitsOfBatch(network, 14, LastHead(network), pixels, 37));
+}
+
+TEST_P(PathTest, GivesTheSameBitsSplitOverTwoToFourDevices) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const Network network = RandomNetwork(seed);
+    Rng rng(seed);
+    const auto sub_network = static_cast<size_t>(rng.Below(network.sub_networks.size()));
+    const GroupSet set = network.sub_networks[sub_network].groups;
+    // Deal the groups out to as many devices as have one.
+    const int wanted = static_cast<int>(rng.Between(2, 4));
+    std::vector<GroupSet> shares(static_cast<size_t>(wanted));
+    int dealt = 0;
+    for (const int group : set) {
+      const auto to = static_cast<size_t>(dealt < wanted ? dealt : rng.Between(0, wanted - 1));
+      shares[to] = shares[to].With(group);
+      ++dealt;
+    }
+    const int n = static_cast<int>(rng.Between(1, 3));
+    std::vector<SplitDevice> devices;
+    for (const GroupSet share : shares) {
+      if (share.empty()) continue;
+      devices.push_back(
+          MakeDevice(network, {.groups = set, .local = share, .max_batch = 3}, GetParam()));
+    }
+    const auto pixels = RandomPixels(seed, network, n);
+    const auto expected =
+        DirectLogitsOfBatch(network, static_cast<int>(sub_network), LastHead(network), pixels, n);
+    // Twice over the same executions: a run leaves nothing behind.
+    for (uint64_t order = 0; order < 2; ++order) {
+      ASSERT_EQ(RunSplit(network, devices, pixels, n, 2 * seed + order), expected)
+          << "seed " << seed << " on " << devices.size() << " devices";
+    }
+  }
+}
+
+TEST_P(PathTest, GivesTheSameBitsBesideADeviceOnTheScalarPath) {
+  const Network network = testing::SmallImageNetwork(3);
+  const GroupSet all = GroupSet::First(4);
+  std::vector<SplitDevice> devices;
+  devices.push_back(MakeDevice(network, {.groups = all, .local = GroupSet(0b0101)}, GetParam()));
+  devices.push_back(
+      MakeDevice(network, {.groups = all, .local = GroupSet(0b1010)}, kernels::Path::kScalar));
+  const auto pixels = RandomPixels(3, network, 1);
+  EXPECT_EQ(RunSplit(network, devices, pixels, 1, 1),
+            DirectLogitsOfBatch(network, 14, LastHead(network), pixels, 1));
+}
+
+INSTANTIATE_TEST_SUITE_P(Paths, PathTest,
+                         ::testing::Values(kernels::Path::kScalar, kernels::Path::kAvx2,
+                                           kernels::Path::kAvx512Vnni),
+                         [](const auto& info) {
+                           return std::string(kernels::PathName(info.param));
+                         });
+
+}  // namespace
+}  // namespace braid::runtime

@@ -1,0 +1,46 @@
+#include "braid/runtime/layer_geometry.h"
+
+#include "braid/model/layer_map.h"
+
+namespace braid::runtime {
+
+int GroupChannels(const model::Layer& layer, int group) {
+  return layer.group_channels[layer.Divided() ? static_cast<size_t>(group) : 0];
+}
+
+int64_t GroupMapBytes(const model::Layer& layer, int group) {
+  return int64_t{layer.out_h} * layer.out_w * GroupChannels(layer, group);
+}
+
+kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex index,
+                                   int in_group) {
+  const model::Layer& layer = LayerAt(network, index);
+  const model::Layer& input = LayerAt(network, layer.input);
+  kernels::WindowGeometry g;
+  g.in_h = input.out_h;
+  g.in_w = input.out_w;
+  g.channels = GroupChannels(input, in_group);
+  g.input_kind = model::MapKind(input.op, input.activation);
+  g.out_h = layer.out_h;
+  g.out_w = layer.out_w;
+  if (layer.op == model::Op::kLinear) {
+    g.kernel_h = input.out_h;
+    g.kernel_w = input.out_w;
+    return g;
+  }
+  const model::Window& window = layer.window;
+  g.kernel_h = window.kernel_h;
+  g.kernel_w = window.kernel_w;
+  g.stride_h = window.stride_h;
+  g.stride_w = window.stride_w;
+  g.pad_top = window.pad_top;
+  g.pad_left = window.pad_left;
+  return g;
+}
+
+int64_t GroupAccumulatorBytes(const model::Layer& layer, int group) {
+  return int64_t{layer.out_h} * layer.out_w * kernels::PaddedChannels(GroupChannels(layer, group)) *
+         static_cast<int64_t>(sizeof(int32_t));
+}
+
+}  // namespace braid::runtime

@@ -1,0 +1,27 @@
+// From a layer of the model to the shapes of kernel calls. Layer: runtime.
+#pragma once
+
+#include "braid/kernels/geometry.h"
+#include "braid/model/network.h"
+
+namespace braid::runtime {
+
+inline const model::Layer& LayerAt(const model::Network& network, model::LayerIndex layer) {
+  return network.layers[static_cast<size_t>(layer)];
+}
+
+// Channels of `group` in the layer's map; of the whole map where it is not divided.
+int GroupChannels(const model::Layer& layer, int group);
+
+// Bytes of one image's map of `group` ([H,W,C_group] u7 or s8).
+int64_t GroupMapBytes(const model::Layer& layer, int group);
+
+// The window of `layer` (not kInput) over the map of `in_group` of its input. A linear layer is
+// the window that covers the whole map.
+kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex layer,
+                                   int in_group);
+
+// Bytes of one image's accumulators of `group` ([H,W,PaddedChannels] s32).
+int64_t GroupAccumulatorBytes(const model::Layer& layer, int group);
+
+}  // namespace braid::runtime
