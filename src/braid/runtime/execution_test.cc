@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "braid/base/rng.h"
 #include "braid/model/file.h"
 #include "braid/runtime/testing/direct_network.h"
@@ -54,91 +56,88 @@ TEST(RandomNetworkTest, GivesLogitsThatDependOnTheImage) {
   EXPECT_GE(different, 27);
 }
 
-class PathTest : public ::testing::TestWithParam<kernels::Path> {
- protected:
-  void SetUp() override {
-    if (!kernels::PathSupported(GetParam())) {
-      GTEST_SKIP() << "this processor lacks " << kernels::PathName(GetParam());
-    }
-  }
-};
-
-TEST_P(PathTest, EqualsTheDefinitionForEverySubNetwork) {
-  for (uint64_t seed = 0; seed < 40; ++seed) {
-    const int groups = 1 + static_cast<int>(seed % 4);
-    const Network network = RandomNetwork(seed, {.groups = groups});
+TEST(ExecutionTest, EqualsTheDefinitionForEverySubNetworkOnEveryPath) {
+  for (uint64_t seed = 0; seed < 24; ++seed) {
+    const Network network = RandomNetwork(seed, {.groups = 1 + static_cast<int>(seed % 4)});
     const int n = 1 + static_cast<int>(seed % 3);
     const auto pixels = RandomPixels(seed, network, n);
     for (int s = 0; s < static_cast<int>(network.sub_networks.size()); ++s) {
       const GroupSet set = network.sub_networks[static_cast<size_t>(s)].groups;
-      ASSERT_EQ(OnOneDevice(network, {.groups = set, .local = set, .max_batch = 3}, GetParam(),
-                            pixels, n),
-                DirectLogitsOfBatch(network, s, LastHead(network), pixels, n))
-          << "seed " << seed << " sub-network " << s;
+      const auto expected = DirectLogitsOfBatch(network, s, LastHead(network), pixels, n);
+      for (const kernels::Path path : kernels::SupportedPaths()) {
+        ASSERT_EQ(
+            OnOneDevice(network, {.groups = set, .local = set, .max_batch = 3}, path, pixels, n),
+            expected)
+            << "seed " << seed << " sub-network " << s << " path " << kernels::PathName(path);
+      }
     }
   }
 }
 
-TEST_P(PathTest, GivesTheSameBitsInBatchesLargerThanABlock) {
+TEST(ExecutionTest, GivesTheSameBitsInBatchesLargerThanABlock) {
   const Network network = testing::SmallImageNetwork(5);
   const GroupSet all = GroupSet::First(4);
   const auto pixels = RandomPixels(5, network, 37);
-  EXPECT_EQ(
-      OnOneDevice(network, {.groups = all, .local = all, .max_batch = 64}, GetParam(), pixels, 37),
-      DirectLogitsOfBatch(network, 14, LastHead(network), pixels, 37));
+  const auto expected = DirectLogitsOfBatch(network, 14, LastHead(network), pixels, 37);
+  for (const kernels::Path path : kernels::SupportedPaths()) {
+    EXPECT_EQ(
+        OnOneDevice(network, {.groups = all, .local = all, .max_batch = 64}, path, pixels, 37),
+        expected)
+        << kernels::PathName(path);
+  }
 }
 
-TEST_P(PathTest, GivesTheSameBitsSplitOverTwoToFourDevices) {
+// The groups of `set`, dealt out to two to four devices as far as they reach.
+std::vector<GroupSet> Deal(Rng& rng, GroupSet set) {
+  std::vector<GroupSet> shares(std::min<size_t>(rng.Below(3) + 2, static_cast<size_t>(set.size())));
+  size_t dealt = 0;
+  for (const int group : set) {
+    const size_t to = dealt < shares.size() ? dealt : rng.Below(shares.size());
+    shares[to] = shares[to].With(group);
+    ++dealt;
+  }
+  return shares;
+}
+
+TEST(ExecutionTest, GivesTheSameBitsSplitOverTwoToFourDevicesOnEveryPath) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const Network network = RandomNetwork(seed);
     Rng rng(seed);
     const auto sub_network = static_cast<size_t>(rng.Below(network.sub_networks.size()));
     const GroupSet set = network.sub_networks[sub_network].groups;
-    // Deal the groups out to as many devices as have one.
-    const int wanted = static_cast<int>(rng.Between(2, 4));
-    std::vector<GroupSet> shares(static_cast<size_t>(wanted));
-    int dealt = 0;
-    for (const int group : set) {
-      const auto to = static_cast<size_t>(dealt < wanted ? dealt : rng.Between(0, wanted - 1));
-      shares[to] = shares[to].With(group);
-      ++dealt;
-    }
+    const std::vector<GroupSet> shares = Deal(rng, set);
     const int n = static_cast<int>(rng.Between(1, 3));
-    std::vector<SplitDevice> devices;
-    for (const GroupSet share : shares) {
-      if (share.empty()) continue;
-      devices.push_back(
-          MakeDevice(network, {.groups = set, .local = share, .max_batch = 3}, GetParam()));
-    }
     const auto pixels = RandomPixels(seed, network, n);
     const auto expected =
         DirectLogitsOfBatch(network, static_cast<int>(sub_network), LastHead(network), pixels, n);
-    // Twice over the same executions: a run leaves nothing behind.
-    for (uint64_t order = 0; order < 2; ++order) {
-      ASSERT_EQ(RunSplit(network, devices, pixels, n, 2 * seed + order), expected)
-          << "seed " << seed << " on " << devices.size() << " devices";
+    for (const kernels::Path path : kernels::SupportedPaths()) {
+      std::vector<SplitDevice> devices;
+      for (const GroupSet share : shares) {
+        devices.push_back(
+            MakeDevice(network, {.groups = set, .local = share, .max_batch = 3}, path));
+      }
+      // Twice over the same executions: a run leaves nothing behind.
+      for (uint64_t order = 0; order < 2; ++order) {
+        ASSERT_EQ(RunSplit(network, devices, pixels, n, 2 * seed + order), expected)
+            << "seed " << seed << " on " << devices.size() << " devices, path "
+            << kernels::PathName(path);
+      }
     }
   }
 }
 
-TEST_P(PathTest, GivesTheSameBitsBesideADeviceOnTheScalarPath) {
+TEST(ExecutionTest, GivesTheSameBitsOnDevicesOfUnlikePaths) {
   const Network network = testing::SmallImageNetwork(3);
   const GroupSet all = GroupSet::First(4);
   std::vector<SplitDevice> devices;
-  devices.push_back(MakeDevice(network, {.groups = all, .local = GroupSet(0b0101)}, GetParam()));
+  devices.push_back(
+      MakeDevice(network, {.groups = all, .local = GroupSet(0b0101)}, kernels::BestPath()));
   devices.push_back(
       MakeDevice(network, {.groups = all, .local = GroupSet(0b1010)}, kernels::Path::kScalar));
   const auto pixels = RandomPixels(3, network, 1);
   EXPECT_EQ(RunSplit(network, devices, pixels, 1, 1),
             DirectLogitsOfBatch(network, 14, LastHead(network), pixels, 1));
 }
-
-INSTANTIATE_TEST_SUITE_P(Paths, PathTest,
-                         ::testing::Values(kernels::Path::kScalar, kernels::Path::kAvx2,
-                                           kernels::Path::kAvx512Vnni),
-                         [](const auto& info) {
-                           return std::string(kernels::PathName(info.param));
-                         });
 
 }  // namespace
 }  // namespace braid::runtime
