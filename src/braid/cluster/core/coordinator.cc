@@ -47,25 +47,21 @@ Coordinator::Coordinator(DeviceId self, GroupSet share, control::Controller* con
 // ---- members of the group ----
 
 void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
-  Expire(now);
-  if (peer.id == self_) return;
+  if (peer.id == self_) return Tick(now);
   const auto it = peers_.find(peer.id);
-  if (it != peers_.end()) {
-    if (it->second.info.incarnation == peer.incarnation) {
-      it->second.info = peer;
-    } else {
-      peers_.erase(it);
-      RerunAllWith(peer.id);
-    }
-  }
-  peers_.try_emplace(peer.id, Peer{.info = peer});
+  const bool reborn = it != peers_.end() && it->second.info.incarnation != peer.incarnation;
+  if (reborn) peers_.erase(it);
+  Expire(now);  // after the erasure: no abort is meant for the former life
+  if (reborn) RerunAllWith(peer.id);
+  peers_.try_emplace(peer.id, Peer{.info = peer}).first->second.info = peer;
   Unblock();
   Pump(now);
 }
 
 void Coordinator::PeerDown(DeviceId peer, TimePoint now) {
-  Expire(now);
-  if (peers_.erase(peer) > 0) {
+  const bool was_up = peers_.erase(peer) > 0;
+  Expire(now);  // after the erasure: no abort goes to who is gone
+  if (was_up) {
     RerunAllWith(peer);
     // A blocked request may be refused for good now (strict accuracy), so it is tried again too.
     Unblock();
@@ -133,13 +129,13 @@ void Coordinator::Submit(RequestId id, const control::Constraints& constraints,
   request.order = next_order_++;
   request.constraints = constraints;
   request.deadline = deadline.value_or(now + options_.default_deadline);
-  if (request.deadline <= now) {
+  if (request.deadline > now) {
+    deadlines_.emplace(request.deadline, id);
+    queue_.emplace(request.order, id);
+  } else {
     actions_.emplace_back(Reject{id, DeadlineExceeded("the deadline passed before the start")});
     requests_.erase(it);
-    return;
   }
-  deadlines_.emplace(request.deadline, id);
-  queue_.emplace(request.order, id);
   Pump(now);
 }
 
@@ -288,21 +284,31 @@ Coordinator::Start Coordinator::TryStart(RequestId id, Request& request, TimePoi
     Run(id, request, std::move(choice).value());
     return Start::kStarted;
   }
-  // Would it do with the devices that are only busy, or only unwilling?
-  const Result<control::Choice> in_full = Choose(request, Filter::kAll, now);
-  if (!in_full.ok()) {
-    if (in_full.status().code() != StatusCode::kUnavailable) {
-      actions_.emplace_back(Reject{id, in_full.status()});
-      return Start::kRejected;
+  // Would it do with the devices that are only busy, or only unwilling? The controller is not asked
+  // the same twice: it may have a memory, and answer otherwise.
+  const bool credit_matters = std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    const Peer& peer = entry.second;
+    return !peer.silent && !request.avoided.contains(entry.first) &&
+           peer.running >= peer.info.credit;
+  });
+  if (credit_matters || !request.avoided.empty()) {
+    Result<control::Choice> in_full = Choose(request, Filter::kAll, now);
+    if (in_full.ok() && credit_matters &&
+        (request.avoided.empty() || Choose(request, Filter::kWilling, now).ok())) {
+      return Start::kNoCredit;
     }
-    request.reason = in_full.status();
-  } else if (request.avoided.empty() || Choose(request, Filter::kWilling, now).ok()) {
-    return Start::kNoCredit;
-  } else {
-    request.reason = choice.status();
-    request.retry_at = now + options_.refusal_backoff;
-    retries_.emplace(*request.retry_at, id);
+    if (in_full.ok()) {
+      request.retry_at = now + options_.refusal_backoff;
+      retries_.emplace(*request.retry_at, id);
+    } else {
+      choice = std::move(in_full);
+    }
   }
+  if (choice.status().code() != StatusCode::kUnavailable && !request.retry_at.has_value()) {
+    actions_.emplace_back(Reject{id, choice.status()});
+    return Start::kRejected;
+  }
+  request.reason = choice.status();
   request.phase = RequestView::Phase::kBlocked;
   return Start::kBlocked;
 }

@@ -1,1 +1,1 @@
-list(APPEND cluster_sources core/coordinator.cc)
+list(APPEND cluster_sources core/coordinator.cc core/invariants.cc)
