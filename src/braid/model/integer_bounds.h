@@ -10,17 +10,9 @@ namespace braid::model {
 inline constexpr int64_t kMaxS32 = std::numeric_limits<int32_t>::max();
 
 // Requantization: y = (clamp(a) * mul + 2^23) >> 24 (numerics.md, eq. 5).
-inline constexpr int kRequantizeShift = 24;
-inline constexpr int32_t kMaxMul = 1 << kRequantizeShift;
+inline constexpr int32_t kMaxMul = 1 << 24;
 inline constexpr int kMaxQuantized = 127;  // top of u7, both ends of s8
 inline constexpr int kMaxPixel = 128;      // |pixel - 128|
-
-// h of eq. 6: the clamp before the multiplication. `magnitude` = |mul| in 1..kMaxMul. The result is
-// the largest accumulator that still rounds to 127, so clamping to it changes no output.
-constexpr int32_t RequantizeLimit(int32_t magnitude) {
-  const int64_t top = int64_t{kMaxQuantized} << kRequantizeShift;
-  return static_cast<int32_t>((top + magnitude / 2) / magnitude);
-}
 
 // A rescale r = (clamp(u, +-clamp) * mul + 2^(shift-1)) >> shift of a wide value (eq. 8).
 inline constexpr int kMinRescaleShift = 1;

@@ -77,6 +77,9 @@ class LayerValidator {
     if (layer_.shortcut != kNoLayer) return Error("shortcut", "an input has none");
     if (layer_.window != Window{}) return Error("window", "an input has none");
     if (!layer_.dense) return Error("dense", "only a convolution can be grouped");
+    if (layer_.activation != Activation::kSigned) {
+      return Error("activation", "an input is signed: pixel - 128");
+    }
     if (!layer_.weights.empty()) return Error("weights", "an input has none");
     if (layer_.out_h != network_.input_h || layer_.out_w != network_.input_w) {
       return Error("out_h",
@@ -119,8 +122,7 @@ class LayerValidator {
                    linear ? "a linear layer leaves logits" : "only a linear layer leaves logits");
     }
     const Layer& source = SourceLayer();
-    if (layer_.op == Op::kMaxPool &&
-        MapKind(layer_.op, layer_.activation) != MapKind(source.op, source.activation)) {
+    if (layer_.op == Op::kMaxPool && layer_.activation != source.activation) {
       return Error("activation", "a maximum keeps the kind of the map that it reads");
     }
     return OkStatus();

@@ -5,65 +5,13 @@
 #include <set>
 #include <string_view>
 
+#include "braid/model/accumulator_bounds.h"
 #include "braid/model/integer_bounds.h"
-#include "braid/model/layer_map.h"
 #include "braid/model/limits.h"
 #include "braid/model/validate.h"
 
 namespace braid::model {
 namespace {
-
-// Per output channel and group of input channels (one group where the input is not divided): the
-// largest magnitude that the products can add up to. Summed once per layer, since many
-// sub-networks share the weights.
-class ProductBounds {
- public:
-  ProductBounds(const Network& network, const Layer& layer)
-      : input_divided_(network.layers[static_cast<size_t>(layer.input)].Divided()),
-        groups_(static_cast<size_t>(input_divided_ ? network.groups : 1)),
-        sums_(static_cast<size_t>(layer.Channels()) * groups_, 0) {
-    const Layer& input = network.layers[static_cast<size_t>(layer.input)];
-    const int64_t magnitude = MaxMagnitude(input);
-    if (layer.op == Op::kSumPool) {
-      const int64_t window = int64_t{layer.window.kernel_h} * layer.window.kernel_w;
-      for (int group = 0; group < network.groups; ++group) {
-        const int begin = layer.GroupOffset(group);
-        const int end = begin + layer.group_channels[static_cast<size_t>(group)];
-        for (int c = begin; c < end; ++c) At(c, group) = window * magnitude;
-      }
-      return;
-    }
-    const WeightExtents extents = WeightExtentsOf(network, layer);
-    auto weight = layer.weights.begin();
-    for (int c = 0; c < layer.Channels(); ++c) {
-      for (int64_t pixel = 0; pixel < extents.kernel_h * extents.kernel_w; ++pixel) {
-        for (size_t group = 0; group < input.group_channels.size(); ++group) {
-          int64_t sum = 0;
-          for (int i = 0; i < input.group_channels[group]; ++i) sum += std::abs(int{*weight++});
-          At(c, static_cast<int>(group)) += sum * magnitude;
-        }
-      }
-    }
-  }
-
-  // The bound for output channel `c` in a sub-network of `groups`.
-  int64_t Of(int c, GroupSet groups) const {
-    if (!input_divided_) return sums_[static_cast<size_t>(c)];
-    int64_t sum = 0;
-    for (const int group : groups) sum += sums_[Index(c, group)];
-    return sum;
-  }
-
- private:
-  size_t Index(int c, int group) const {
-    return static_cast<size_t>(c) * groups_ + static_cast<size_t>(group);
-  }
-  int64_t& At(int c, int group) { return sums_[Index(c, group)]; }
-
-  bool input_divided_;
-  size_t groups_;
-  std::vector<int64_t> sums_;
-};
 
 // Checks the tables of one layer in one sub-network.
 class TablesValidator {
@@ -83,7 +31,7 @@ class TablesValidator {
     return empty ? OkStatus() : Error("", "an input or a maximum has no tables");
   }
 
-  Status Run(const ProductBounds& products) const {
+  Status Run(const AccumulatorBounds& products) const {
     BRAID_RETURN_IF_ERROR(Length("bias", tables_.bias));
     BRAID_RETURN_IF_ERROR(Length("mul", tables_.mul));
     BRAID_RETURN_IF_ERROR(Scalars());
@@ -154,7 +102,7 @@ class TablesValidator {
     return OkStatus();
   }
 
-  Status Channel(int c, const ProductBounds& products) const {
+  Status Channel(int c, const AccumulatorBounds& products) const {
     const auto i = static_cast<size_t>(c);
     const int32_t mul = tables_.mul[i];
     if (layer_.activation == Activation::kLogits) {
@@ -165,7 +113,7 @@ class TablesValidator {
     } else if (mul < -kMaxMul || mul > kMaxMul) {
       return ChannelError("mul", c, fmt::format("{}, expected -2^24..2^24", mul));
     }
-    int64_t bound = std::abs(int64_t{tables_.bias[i]}) + products.Of(c, groups_);
+    int64_t bound = std::abs(int64_t{tables_.bias[i]}) + products.Products(c, groups_);
     if (HasShortcut()) {
       const int32_t shortcut_mul = tables_.shortcut_mul[i];
       if (!RescaleFits(tables_.shortcut_clamp, shortcut_mul, tables_.shortcut_shift)) {
@@ -232,7 +180,7 @@ Status ValidateSubNetworks(const Network& network) {
       }
       continue;
     }
-    const ProductBounds products(network, layer);
+    const AccumulatorBounds products(network, layer);
     for (size_t s = 0; s < count; ++s) {
       BRAID_RETURN_IF_ERROR(TablesValidator(network, s, l).Run(products));
     }

@@ -1,0 +1,172 @@
+// Files that no writer of ours makes: right digests and structure, meant to do harm.
+#include <flatbuffers/flatbuffers.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "braid/base/digest.h"
+#include "braid/model/braid_generated.h"
+#include "braid/model/file.h"
+#include "braid/model/limits.h"
+#include "braid/model/test_network.h"
+
+namespace braid::model {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr size_t kHeaderBytes = 40;  // docs/model-format.md
+
+std::vector<uint8_t> Frame(flatbuffers::FlatBufferBuilder& builder) {
+  std::vector<uint8_t> bytes = {'B', 'R', 'A', 'I', 'D', 0x1a, 1, 0};
+  bytes.resize(kHeaderBytes + builder.GetSize());
+  std::copy_n(builder.GetBufferPointer(), builder.GetSize(), bytes.begin() + kHeaderBytes);
+  const Sha256Digest digest = Sha256(std::span(bytes).subspan(kHeaderBytes));
+  std::copy(digest.begin(), digest.end(), bytes.begin() + 8);
+  return bytes;
+}
+
+// The test network as the schema's objects, changed, as a file.
+std::vector<uint8_t> Forge(const std::function<void(fb::NetworkT&)>& change) {
+  const std::vector<uint8_t> bytes = *Serialize(MakeTestNetwork());
+  const std::vector<uint8_t> body(bytes.begin() + kHeaderBytes, bytes.end());
+  fb::NetworkT network;
+  fb::GetNetwork(body.data())->UnPackTo(&network);
+  change(network);
+  flatbuffers::FlatBufferBuilder builder;
+  fb::FinishNetworkBuffer(builder, fb::CreateNetwork(builder, &network));
+  return Frame(builder);
+}
+
+// A file that holds only what `fill` adds, and ports.
+template <typename Fill>
+std::vector<uint8_t> ForgeSparse(const Fill& fill) {
+  flatbuffers::FlatBufferBuilder builder;
+  const std::vector<int> shape = {-1, 6, 6, 1};
+  const auto port = fb::CreatePortDirect(builder, "input", fb::ElementType::UInt8, &shape);
+  const auto inputs = builder.CreateVector(&port, 1);
+  const auto finish = fill(builder);
+  fb::NetworkBuilder network(builder);
+  network.add_inputs(inputs);
+  finish(network);
+  fb::FinishNetworkBuffer(builder, network.Finish());
+  return Frame(builder);
+}
+
+TEST(HostileFileTest, ForgingWorks) {
+  EXPECT_TRUE(Parse(Forge([](fb::NetworkT&) {})).ok());
+}
+
+TEST(HostileFileTest, DoesNotCopyOneStringManyTimes) {
+  const std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const auto label = builder.CreateString(std::string(1 << 20, 'x'));
+    const auto labels = builder.CreateVector(std::vector(60000, label));  // 60 GB, if copied
+    return [labels](fb::NetworkBuilder& network) { network.add_labels(labels); };
+  });
+  EXPECT_EQ(Parse(bytes).status().message(), "labels[1]: the parts of the file overlap");
+}
+
+TEST(HostileFileTest, DoesNotCopyOneTableManyTimes) {
+  const std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const auto bias = builder.CreateVector(std::vector<int32_t>(1 << 18, 1));
+    const auto tables = fb::CreateLayerTables(builder, bias);
+    const auto all = builder.CreateVector(std::vector(1000, tables));
+    const auto sub_network = fb::CreateSubNetwork(builder, 1, all);
+    const auto sub_networks = builder.CreateVector(std::vector(200, sub_network));
+    return [=](fb::NetworkBuilder& network) { network.add_sub_networks(sub_networks); };
+  });
+  EXPECT_EQ(Parse(bytes).status().message(),
+            "sub_networks[0].tables[1].bias: the parts of the file overlap");
+}
+
+TEST(HostileFileTest, LimitsEmptyTablesToo) {
+  const std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const auto tables = fb::CreateLayerTables(builder);
+    const auto all = builder.CreateVector(std::vector(4096, tables));
+    const auto sub_network = fb::CreateSubNetwork(builder, 1, all);
+    const auto sub_networks = builder.CreateVector(std::vector(65, sub_network));
+    return [=](fb::NetworkBuilder& network) { network.add_sub_networks(sub_networks); };
+  });
+  EXPECT_THAT(Parse(bytes).status().message(), HasSubstr("more than 262144 in the file"));
+}
+
+TEST(HostileFileTest, StopsTheVerifierBeforeItWalksForEver) {
+  const std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const auto tables = fb::CreateLayerTables(builder);
+    const auto all = builder.CreateVector(std::vector(1 << 16, tables));
+    const auto sub_network = fb::CreateSubNetwork(builder, 1, all);
+    // 2^32 visits, were there no limit.
+    const auto sub_networks = builder.CreateVector(std::vector(1 << 16, sub_network));
+    return [=](fb::NetworkBuilder& network) { network.add_sub_networks(sub_networks); };
+  });
+  EXPECT_EQ(Parse(bytes).status().message(), "the structure of the file is broken");
+}
+
+TEST(HostileFileTest, LimitsWhatItCounts) {
+  EXPECT_EQ(Parse(ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+              const auto layer = fb::CreateLayer(builder);
+              const auto layers = builder.CreateVector(std::vector(kMaxLayers + 1, layer));
+              return [=](fb::NetworkBuilder& network) { network.add_layers(layers); };
+            }))
+                .status()
+                .message(),
+            "layers: 4097 entries, at most 4096");
+  EXPECT_EQ(Parse(ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+              const auto label = builder.CreateString("");
+              const auto labels = builder.CreateVector(std::vector(kMaxClasses + 1, label));
+              return [=](fb::NetworkBuilder& network) { network.add_labels(labels); };
+            }))
+                .status()
+                .message(),
+            "labels: 65537 entries, at most 65536");
+}
+
+TEST(HostileFileTest, RefusesPortsThatItDoesNotServe) {
+  const auto error = [](const std::function<void(fb::NetworkT&)>& change) {
+    const Status status = Parse(Forge(change)).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnimplemented);
+    return status.message();
+  };
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.inputs[0]->name = "image"; }), StartsWith("inputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) {
+                n.inputs[0]->shape = {-1, 6, 6};
+              }),
+              StartsWith("inputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.inputs.clear(); }), StartsWith("inputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.inputs[0]->shape[0] = 1; }), StartsWith("inputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.outputs[0]->type = fb::ElementType::UInt8; }),
+              StartsWith("outputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.outputs[0]->shape[1] = 4; }), StartsWith("outputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { n.outputs.pop_back(); }), StartsWith("outputs"));
+  EXPECT_THAT(error([](fb::NetworkT& n) { std::swap(n.outputs[0], n.outputs[1]); }),
+              StartsWith("outputs"));
+}
+
+TEST(HostileFileTest, RefusesUnknownOperators) {
+  EXPECT_EQ(Parse(Forge([](fb::NetworkT& n) { n.layers[1]->op = static_cast<fb::Op>(200); }))
+                .status()
+                .message(),
+            "layers[1].op: unknown operator 200");
+}
+
+TEST(HostileFileTest, RefusesAnAbsentOrShortDigest) {
+  for (const size_t size : {0, 31, 33}) {
+    EXPECT_EQ(Parse(Forge([size](fb::NetworkT& n) { n.layers[1]->weights->sha256.resize(size); }))
+                  .status()
+                  .message(),
+              "layers[1].weights: the values do not fit their SHA-256");
+  }
+}
+
+TEST(HostileFileTest, TakesMissingVectorsAsEmpty) {
+  EXPECT_EQ(Parse(Forge([](fb::NetworkT& n) { n.layers[1]->weights.reset(); })).status().message(),
+            "layers[1].weights: 0 values, expected 72");
+  EXPECT_EQ(Parse(Forge([](fb::NetworkT& n) { n.points.clear(); })).status().message(),
+            "points: 0 operating points, expected 1..4096");
+}
+
+}  // namespace
+}  // namespace braid::model
