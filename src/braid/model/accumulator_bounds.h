@@ -1,5 +1,5 @@
 // How large the sums of a layer's products can become, from its weights. Layer: model. The loader
-// proves with it that no accumulator leaves s32 (docs/numerics.md, eq. 13); a device checks with it
+// proves with it that no accumulator leaves s32 (docs/numerics.md, eq. 12); a device checks with it
 // the partial sums that a peer sends.
 #pragma once
 
