@@ -1,4 +1,4 @@
-// What the map of a layer looks like: range, extents, channels of a sub-network. Layer: model.
+// What the map of a layer looks like: kind, extents, channels of a sub-network. Layer: model.
 // All of it is meant for networks that passed Validate.
 #pragma once
 
@@ -6,10 +6,25 @@
 #include <vector>
 
 #include "braid/model/network.h"
+#include "braid/tensor/element_kind.h"
 #include "braid/tensor/group_set.h"
 #include "braid/tensor/map_shape.h"
 
 namespace braid::model {
+
+// The kind of integer in the layer's map.
+constexpr ElementKind MapKind(Op op, Activation activation) {
+  if (op == Op::kInput) return ElementKind::kS8;
+  switch (activation) {
+    case Activation::kRelu:
+      return ElementKind::kU7;
+    case Activation::kSigned:
+      return ElementKind::kS8;
+    case Activation::kLogits:
+      return ElementKind::kWide;
+  }
+  return ElementKind::kWide;
+}
 
 // The largest magnitude in the layer's map, as a later layer multiplies it.
 int MaxMagnitude(const Layer& layer);
