@@ -45,20 +45,6 @@ Turn Turn::FromHalfTangent(int64_t half_tangent) {
   return {(kOne - square) * (1 << kShift) / norm, 2 * half_tangent * 1024 * (1 << kShift) / norm};
 }
 
-Turn Turn::Random(Rng& rng) {
-  const Turn quarter = FromHalfTangent(rng.Between(-424, 424));  // -45..45 degrees
-  switch (rng.Below(4)) {
-    case 0:
-      return quarter;
-    case 1:
-      return {-quarter.sin, quarter.cos};
-    case 2:
-      return {-quarter.cos, -quarter.sin};
-    default:
-      return {quarter.sin, -quarter.cos};
-  }
-}
-
 Point Turn::Apply(Point p) const {
   return {(p.x * cos - p.y * sin) >> kShift, (p.x * sin + p.y * cos) >> kShift};
 }

@@ -25,8 +25,6 @@ struct Turn {
   // (The rational parametrization of the circle: no trigonometric function, whose last bits differ
   // between libraries.)
   static Turn FromHalfTangent(int64_t half_tangent);
-  // Any direction, about evenly.
-  static Turn Random(Rng& rng);
   Point Apply(Point p) const;
   Turn Inverse() const { return {cos, -sin}; }
 };

@@ -1,7 +1,6 @@
 #include "braid/data/shapes.h"
 
 #include <array>
-#include <cstdlib>
 #include <vector>
 
 #include "braid/base/check.h"
@@ -78,7 +77,9 @@ void CoverShape(Shape shape, Rng& rng, int height, int width, std::vector<uint8_
   const std::vector<Point> outline = Outline(shape);
   const int64_t radius = rng.Between(8 * kSub, 12 * kSub);
   const int64_t squeeze = rng.Between(80, 100);  // height in percent of width
-  const Turn turn = Turn::Random(rng).Inverse();
+  // About 20 degrees either way; freely turned shapes need far larger networks (81 % against 96 %
+  // for three convolutions of 32 channels after the same training).
+  const Turn turn = Turn::FromHalfTangent(rng.Between(-180, 180)).Inverse();
   const int64_t play = 14 * kSub - radius;
   const Point centre{width * kSub / 2 + rng.Between(-play, play),
                      height * kSub / 2 + rng.Between(-play, play)};
@@ -136,22 +137,24 @@ Colour RandomColour(Rng& rng) {
   return {rng.Between(20, 235), rng.Between(20, 235), rng.Between(20, 235)};
 }
 
-// A colour that can be told from `other`: the channels differ by at least this much in all.
-Colour ContrastingColour(Rng& rng, Colour other) {
-  constexpr int64_t kApart = 170;
+Colour DarkColour(Rng& rng) {
+  return {rng.Between(0, 130), rng.Between(0, 130), rng.Between(0, 130)};
+}
+
+// A colour that is brighter than `dark` by this much over the channels, though not in each.
+Colour BrighterColour(Rng& rng, Colour dark) {
+  constexpr int64_t kBrighter = 200;
   while (true) {
     const Colour colour = RandomColour(rng);
-    int64_t apart = 0;
-    for (size_t c = 0; c < 3; ++c) apart += std::abs(colour[c] - other[c]);
-    if (apart >= kApart) return colour;
+    if (colour[0] + colour[1] + colour[2] >= dark[0] + dark[1] + dark[2] + kBrighter) return colour;
   }
 }
 
 void DrawShape(Shape shape, Rng& rng, int height, int width, Ink& strays,
                std::vector<uint8_t>& cover, uint8_t* out) {
-  const Colour ground_colour = RandomColour(rng);
+  const Colour ground_colour = DarkColour(rng);
   const Texture ground(rng, ground_colour, rng.Between(5, 45));
-  const Colour body_colour = ContrastingColour(rng, ground_colour);
+  const Colour body_colour = BrighterColour(rng, ground_colour);
   const Texture body(rng, body_colour, rng.Between(0, 30));
   CoverShape(shape, rng, height, width, cover);
 

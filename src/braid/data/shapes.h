@@ -7,10 +7,10 @@
 
 namespace braid::data {
 
-// Fills count, images and targets of `dataset` (whose shape and labels are set). The shape turns
-// freely and has any colour, size and place; ground and shape are textured and stray strokes cross
-// them, so a linear classifier on pixels fails (shapes_test). The same pixels for the same seed on
-// every machine.
+// Fills count, images and targets of `dataset` (whose shape and labels are set). The shape is
+// brighter than its ground and has any tilt, colour, size and place; both are textured and stray
+// strokes cross them, so a linear classifier on pixels fails (generators_test). The same pixels for the
+// same seed on every machine.
 void DrawShapes(uint64_t seed, bool test, int count, Dataset& dataset);
 
 }  // namespace braid::data
