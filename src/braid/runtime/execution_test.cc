@@ -8,6 +8,7 @@
 
 #include "braid/base/rng.h"
 #include "braid/model/file.h"
+#include "braid/model/layer_map.h"
 #include "braid/runtime/testing/direct_network.h"
 #include "braid/runtime/testing/random_network.h"
 #include "braid/runtime/testing/split_run.h"
@@ -43,6 +44,29 @@ TEST(RandomNetworkTest, GivesValidNetworks) {
     ASSERT_TRUE(status.ok()) << "seed " << seed << ": " << status.ToString();
   }
   EXPECT_TRUE(model::Validate(testing::SmallImageNetwork(1)).ok());
+}
+
+TEST(RandomNetworkTest, GivesEveryKindOfLayerOnTheWayToTheAnswer) {
+  int shortcuts = 0, chained = 0, maximums = 0, sums = 0, grouped = 0, with_sign = 0, unread = 0;
+  for (uint64_t seed = 0; seed < 24; ++seed) {
+    const Network network = RandomNetwork(seed);
+    const std::vector<bool> needed = model::NeededLayers(network, LastHead(network));
+    for (size_t i = 1; i < network.layers.size(); ++i) {
+      const model::Layer& layer = network.layers[i];
+      unread += !needed[i];
+      if (!needed[i]) continue;
+      maximums += layer.op == model::Op::kMaxPool;
+      sums += layer.op == model::Op::kSumPool;
+      grouped += !layer.dense && network.layers[static_cast<size_t>(layer.input)].Divided();
+      with_sign += layer.activation == model::Activation::kSigned;
+      if (layer.shortcut == model::kNoLayer) continue;
+      ++shortcuts;
+      chained += network.layers[static_cast<size_t>(layer.shortcut)].shortcut != model::kNoLayer;
+    }
+  }
+  for (const int count : {shortcuts, chained, maximums, sums, grouped, with_sign, unread}) {
+    EXPECT_GE(count, 2);
+  }
 }
 
 TEST(RandomNetworkTest, GivesLogitsThatDependOnTheImage) {
