@@ -1,5 +1,5 @@
 // What turns s32 accumulators into u7 or s8 bytes, as tables. Layer: kernels.
-// Derivation: docs/numerics.md, "Requantization".
+// Derivation: docs/numerics.md, section 3.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Scalar requantization and logits rescale: define what every path computes.
-// Layer: kernels. Theory: docs/numerics.md, "Requantization".
+// Layer: kernels. Theory: docs/numerics.md, section 3.
 #pragma once
 
 #include <cstdint>
