@@ -3,6 +3,7 @@
 // for tests and simulation; one abstract test suite runs on both.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,33 +17,53 @@ namespace braid::cluster {
 
 enum class ConnectionId : uint64_t {};
 
-// Called on the loop only, never concurrently. Must not block.
+// Bounds that every transport keeps, so that no peer can hold memory, sockets or a slot for free.
+struct TransportLimits {
+  size_t pending_bytes = 64u << 20;         // of one connection, accepted by Send and not yet taken
+  int connections = 256;                    // in all states; further ones are refused
+  Duration dial = std::chrono::seconds(2);  // until the other side's system has answered
+  Duration first_frame = std::chrono::seconds(5);  // from there through TLS to the first frame
+  Duration linger = std::chrono::seconds(1);       // for what is queued when Close is called
+};
+
+// Called on the loop only, never concurrently, and never from inside a call of the transport.
+// Must not block.
 class TransportHandler {
  public:
   virtual ~TransportHandler() = default;
   // Encrypted and authenticated where a key is used; kHello is the handler's first business.
   virtual void OnConnected(ConnectionId connection, bool dialed, const std::string& address) = 0;
   virtual void OnFrame(ConnectionId connection, Frame frame) = 0;
-  // Also after Close(). OK when the other side closed in order.
+  // Exactly once for every OnConnected, and the last call for it. OK when the other side closed in
+  // order, CANCELLED with its reason after Close(), otherwise what went wrong.
   virtual void OnClosed(ConnectionId connection, const Status& reason) = 0;
+  // Every Dial ends in exactly one OnConnected or OnDialFailed.
   virtual void OnDialFailed(const std::string& address, const Status& reason) = 0;
+  // Somebody at `address` tried to connect and was turned away before OnConnected: wrong key or
+  // group, no TLS, too slow, too many. For logs; nothing needs to be done.
+  virtual void OnRefused(const std::string& /*address*/, const Status& /*reason*/) {}
 };
 
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Must be set before anything else.
+  // Must be set before anything else; must outlive the transport, or be taken away with nullptr:
+  // after that has returned no call to it is running or will come.
   virtual void SetHandler(TransportHandler* handler) = 0;
-  // "host:port"; port 0 takes a free one. Returns the address bound. FAILED_PRECONDITION for a
-  // non-loopback address without a key.
+  // "host:port" ("[::1]:0" for IPv6); port 0 takes a free one. Returns the address bound.
+  // INVALID_ARGUMENT (no address), FAILED_PRECONDITION (not loopback and no key), ALREADY_EXISTS
+  // (taken), UNAVAILABLE (the system's reason).
   virtual Result<std::string> Listen(const std::string& address) = 0;
 
-  // The following may be called from any thread; they never block.
+  // The following may be called from any thread; they never block. Calls of one thread take effect
+  // in their order.
   virtual void Dial(const std::string& address) = 0;
   // Queues a frame. A peer that does not take its bytes is cut when its queue passes the limit
   // (OnClosed with RESOURCE_EXHAUSTED). Unknown connections are ignored.
   virtual void Send(ConnectionId connection, Frame frame) = 0;
+  // Sends what is queued (within limits.linger), then closes in order. Nothing is received any
+  // more. Sends no kBye of its own: send it before, where the other side should know the reason.
   virtual void Close(ConnectionId connection, const std::string& reason) = 0;
   // Runs `task` on the loop, soon or after `delay`. Tasks still waiting when the transport is
   // destroyed are dropped.

@@ -1,0 +1,86 @@
+// One thread that runs sockets, timers and tasks, in turns: what a turn queued for the network is
+// written when the turn ends, so that everything it sent leaves in one write a connection.
+// Layer: cluster/link, private to it (Boost.Asio stays behind tcp_transport.h).
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "braid/base/clock.h"
+
+namespace braid::cluster {
+
+class TcpLoop {
+ public:
+  // Something with bytes to write at the end of a turn.
+  class Writer {
+   public:
+    virtual ~Writer() = default;
+    virtual void WriteQueued() = 0;
+  };
+
+  TcpLoop();
+  ~TcpLoop();  // Stop() with nothing to do
+  TcpLoop(const TcpLoop&) = delete;
+  TcpLoop& operator=(const TcpLoop&) = delete;
+
+  boost::asio::io_context& io() { return io_; }
+  bool OnLoop() { return io_.get_executor().running_in_this_thread(); }
+
+  // Any thread.
+  void Post(std::function<void()> task);
+  void PostAfter(Duration delay, std::function<void()> task);
+
+  // Runs `last` on the loop, ends the thread, then drops what was not run. Not on the loop.
+  void Stop(std::function<void()> last);
+
+  // On the loop: `writer` is called when the current turn ends.
+  void WriteAtEndOfTurn(std::shared_ptr<Writer> writer);
+
+  // Stands around every entry into our code from the event loop.
+  class Turn {
+   public:
+    explicit Turn(TcpLoop* loop) : loop_(loop) {}
+    ~Turn() { loop_->EndTurn(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    TcpLoop* loop_;
+  };
+
+ private:
+  using Due = std::pair<TimePoint, uint64_t>;  // ties in the order of PostAfter
+
+  void RunInbox();
+  void EndTurn();
+  void AddTimer(TimePoint at, std::function<void()> task);
+  void ArmTimer();
+  void RunTimers();
+
+  boost::asio::io_context io_{1};  // one thread runs it
+
+  std::mutex mutex_;
+  std::vector<std::function<void()>> inbox_;  // guarded by mutex_
+  std::atomic<bool> stopping_{false};
+
+  // On the loop only.
+  std::vector<std::function<void()>> batch_;
+  std::vector<std::shared_ptr<Writer>> writers_;
+  std::map<Due, std::function<void()>> timers_;
+  uint64_t timers_added_ = 0;
+  boost::asio::steady_timer timer_{io_};
+  TimePoint armed_for_ = TimePoint::max();
+
+  std::thread thread_;
+};
+
+}  // namespace braid::cluster
