@@ -1,0 +1,63 @@
+// Which endpoint to ask next: who is up, who is down for how long, who is busy. Pure: time is an
+// argument, nothing is sent. Layer: client. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "braid/base/clock.h"
+#include "braid/client/client.h"
+
+namespace braid::client {
+
+class EndpointTable {
+ public:
+  explicit EndpointTable(const ClientOptions& options);
+
+  struct Pick {
+    int endpoint = -1;  // -1: none but `excluded` ones
+    bool up = false;
+  };
+  // The endpoint for the next attempt, never one of `excluded`: an endpoint that is up if there is
+  // one, else the one that has been down for longest since its last try.
+  Pick Choose(const std::vector<bool>& excluded);
+
+  void Started(int endpoint);
+  // Ends what Started began.
+  void Ended(int endpoint);
+
+  // An inference was answered (an error of the request itself counts: the endpoint works).
+  void Answered(int endpoint, Duration latency);
+  // An attempt failed: down. Returns when to probe; nullopt when a probe is under way already.
+  std::optional<TimePoint> Failed(int endpoint, const std::string& error, TimePoint now);
+  // A probe passed: up again, but the back-off is forgotten only by an answer.
+  void ProbePassed(int endpoint);
+  // Down still. Returns when to probe next.
+  TimePoint ProbeFailed(int endpoint, const std::string& error, TimePoint now);
+
+  // How long to wait for an answer before asking another endpoint, too.
+  Duration HedgeAfter() const;
+
+  bool up(int endpoint) const { return Row(endpoint).report.up; }
+  std::vector<EndpointReport> Reports() const;
+
+ private:
+  struct RowData {
+    EndpointReport report;
+    int failures = 0;          // in a row
+    bool probing = false;      // a probe waits for its time or its answer
+    uint64_t last_chosen = 0;  // turn number
+  };
+  TimePoint NextProbe(RowData* row, TimePoint now) const;
+  RowData& Row(int endpoint) { return rows_[static_cast<size_t>(endpoint)]; }
+  const RowData& Row(int endpoint) const { return rows_[static_cast<size_t>(endpoint)]; }
+
+  const ClientOptions options_;
+  std::vector<RowData> rows_;
+  uint64_t turn_ = 0;
+  Duration usual_latency_{};  // smoothed over all answers; 0 before the first
+};
+
+}  // namespace braid::client

@@ -1,0 +1,128 @@
+#include "braid/client/pool.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "braid/protocol/grpc_status.h"
+
+namespace braid::client {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+Pool::Pool(const ClientOptions& options) : options_(options), table_(options) {
+  for (const std::string& address : options.endpoints) {
+    endpoints_.push_back(Connect(address, options));
+  }
+}
+
+EndpointTable::Pick Pool::Choose(const std::vector<bool>& excluded) {
+  const std::lock_guard lock(mutex_);
+  const EndpointTable::Pick pick = table_.Choose(excluded);
+  if (pick.endpoint >= 0) table_.Started(pick.endpoint);
+  return pick;
+}
+
+void Pool::Ended(int endpoint) {
+  const std::lock_guard lock(mutex_);
+  table_.Ended(endpoint);
+}
+
+void Pool::Answered(int endpoint, Duration latency) {
+  const std::lock_guard lock(mutex_);
+  table_.Answered(endpoint, latency);
+}
+
+void Pool::Failed(int endpoint, const std::string& error) {
+  std::optional<TimePoint> probe;
+  {
+    const std::lock_guard lock(mutex_);
+    probe = table_.Failed(endpoint, error, std::chrono::steady_clock::now());
+  }
+  if (probe.has_value()) ProbeAt(*probe, endpoint);
+}
+
+Duration Pool::HedgeAfter() const {
+  const std::lock_guard lock(mutex_);
+  return table_.HedgeAfter();
+}
+
+std::vector<EndpointReport> Pool::Reports() const {
+  const std::lock_guard lock(mutex_);
+  return table_.Reports();
+}
+
+void Pool::ProbeAt(TimePoint when, int endpoint) {
+  timer_.At(when, [this, endpoint] { Probe(endpoint); });
+}
+
+void Pool::Probe(int endpoint) {
+  CheckHealth(endpoint, options_.attempt_timeout, [this, endpoint](const Status& status) {
+    std::optional<TimePoint> again;
+    {
+      const std::lock_guard lock(mutex_);
+      if (status.ok()) {
+        table_.ProbePassed(endpoint);
+      } else {
+        again = table_.ProbeFailed(endpoint, status.message(), std::chrono::steady_clock::now());
+      }
+    }
+    if (again.has_value()) ProbeAt(*again, endpoint);
+  });
+}
+
+void Pool::CheckHealth(int index, Duration limit, std::function<void(Status)> done) {
+  struct Call {
+    grpc::ClientContext context;
+    HealthCheckRequest request;
+    HealthCheckResponse response;
+  };
+  auto call = std::make_shared<Call>();  // shared: std::function wants a copyable capture
+  call->context.set_deadline(ToSystemTime(std::chrono::steady_clock::now() + limit));
+  if (!Begin(&call->context)) {
+    done({StatusCode::kCancelled, "the client closes"});
+    return;
+  }
+  endpoint(index).health->async()->Check(
+      &call->context, &call->request, &call->response,
+      [this, call, done = std::move(done)](const grpc::Status& outcome) {
+        Status status = protocol::FromGrpc(outcome);
+        // Servers without the health service are taken at their word: they answered.
+        if (status.code() == StatusCode::kUnimplemented) {
+          status = OkStatus();
+        } else if (status.ok() && call->response.status() != HealthCheckResponse::SERVING) {
+          status = Unavailable("not serving");
+        }
+        done(status);
+        End(&call->context);
+      });
+}
+
+bool Pool::Begin(grpc::ClientContext* context) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return false;
+  calls_.insert(context);
+  return true;
+}
+
+void Pool::End(grpc::ClientContext* context) {
+  const std::lock_guard lock(mutex_);
+  calls_.erase(context);
+  // Under the lock: Close may destroy the pool as soon as it sees the set empty.
+  if (calls_.empty()) idle_.notify_all();
+}
+
+void Pool::Close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  timer_.Stop();
+  std::unique_lock lock(mutex_);
+  // TryCancel under the lock is safe: callbacks run on gRPC's threads, never inside it.
+  for (grpc::ClientContext* context : calls_) context->TryCancel();
+  idle_.wait(lock, [this] { return calls_.empty(); });
+}
+
+}  // namespace braid::client

@@ -1,0 +1,67 @@
+// The endpoints of one client with what is known of them: picks, probes, counts. Layer: client.
+// Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "braid/client/endpoint.h"
+#include "braid/client/endpoint_table.h"
+#include "braid/client/timer.h"
+
+namespace braid::client {
+
+class Pool {
+ public:
+  explicit Pool(const ClientOptions& options);
+  // Close() first.
+  ~Pool() = default;
+
+  const ClientOptions& options() const { return options_; }
+  Endpoint& endpoint(int index) { return *endpoints_[static_cast<size_t>(index)]; }
+  const std::string& address(int index) const {
+    return options_.endpoints[static_cast<size_t>(index)];
+  }
+  int size() const { return static_cast<int>(endpoints_.size()); }
+  Timer& timer() { return timer_; }
+
+  // As EndpointTable's, under the pool's lock. Choose also counts the attempt as started.
+  EndpointTable::Pick Choose(const std::vector<bool>& excluded);
+  void Ended(int endpoint);
+  void Answered(int endpoint, Duration latency);
+  void Failed(int endpoint, const std::string& error);  // probes follow until one passes
+  Duration HedgeAfter() const;
+  std::vector<EndpointReport> Reports() const;
+
+  // Asks for the health of `endpoint`; `done` is called once, with OK for SERVING.
+  void CheckHealth(int endpoint, Duration limit, std::function<void(Status)> done);
+
+  // Every gRPC call in flight is registered, so that Close can cancel it and wait for its callback.
+  // False once closing: then the call must not be started.
+  bool Begin(grpc::ClientContext* context);
+  void End(grpc::ClientContext* context);
+  // No call, task or callback is running or follows after this.
+  void Close();
+
+ private:
+  void Probe(int endpoint);
+  void ProbeAt(TimePoint when, int endpoint);
+
+  const ClientOptions options_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
+
+  mutable std::mutex mutex_;
+  EndpointTable table_;
+  bool closing_ = false;
+  std::set<grpc::ClientContext*> calls_;
+  std::condition_variable idle_;
+
+  Timer timer_;  // last: its tasks use all of the above
+};
+
+}  // namespace braid::client
