@@ -201,6 +201,12 @@ void Coordinator::AttemptFailed(RequestId id, uint32_t attempt, AttemptFailure f
   Pump(now);
 }
 
+void Coordinator::LinkBroken(DeviceId a, DeviceId b, TimePoint now) {
+  Expire(now);
+  BreakLink(a, b, now);
+  Pump(now);
+}
+
 void Coordinator::Tick(TimePoint now) {
   Expire(now);
   Pump(now);

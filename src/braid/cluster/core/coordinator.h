@@ -116,6 +116,8 @@ class Coordinator {
   // `reporter` noticed; `culprit` is the device at fault (== reporter for kPeerRefused).
   void AttemptFailed(RequestId request, uint32_t attempt, AttemptFailure failure, DeviceId reporter,
                      DeviceId culprit, TimePoint now);
+  // Two devices cannot talk to each other, as one of them found; no attempt is given up for it.
+  void LinkBroken(DeviceId a, DeviceId b, TimePoint now);
   // Deadlines and penalties that have passed by `now`.
   void Tick(TimePoint now);
 
