@@ -46,6 +46,8 @@ struct DeviceOptions {
   int credit = 64;                   // requests at a time that each peer may have here
   int max_batch = 64;                // images of one request
   CoordinatorOptions coordinator;
+  // Gets lines for people: who came, went, was refused and why. Called on the loop; may be empty.
+  std::function<void(const std::string& line)> log;
 };
 
 struct InferRequest {

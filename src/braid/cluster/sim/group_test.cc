@@ -1,0 +1,75 @@
+// A simulated group answers rightly while nothing fails.
+#include "braid/cluster/sim/group.h"
+
+#include <gtest/gtest.h>
+
+namespace braid::cluster::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::vector<GroupSet> Singles(int count) {
+  std::vector<GroupSet> shares;
+  for (int group = 0; group < count; ++group) shares.push_back(GroupSet::Single(group));
+  return shares;
+}
+
+class GroupTest : public testing::TestWithParam<std::vector<GroupSet>> {
+ protected:
+  const model::ModelFile model_ = BraidedModel(11);
+  Oracle oracle_{model_.network};
+};
+
+TEST_P(GroupTest, GivesEveryOperatingPointBitForBitFromEveryDevice) {
+  Group group(model_, &oracle_, {.seed = 5, .shares = GetParam()});
+  group.RunFor(milliseconds(200));
+  const int points = static_cast<int>(model_.network.points.size());
+  int asked = 0;
+  for (int point = 0; point < points; ++point) {
+    for (int device = 0; device < group.size(); ++device) {
+      group.Submit(device, point, 1 + point % 3, seconds(1));
+      ++asked;
+    }
+    group.RunFor(milliseconds(5));
+  }
+  group.RunFor(seconds(1));
+  EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  EXPECT_EQ(group.judge().answered(), asked);
+  EXPECT_EQ(group.judge().failovers(), 0);
+  if (group.size() > 1) {
+    EXPECT_GT(group.judge().combined(), asked / 10);
+  }
+}
+
+TEST_P(GroupTest, KeepsManyRequestsInFlightApart) {
+  Group group(model_, &oracle_, {.seed = 6, .shares = GetParam()});
+  group.RunFor(milliseconds(200));
+  const int points = static_cast<int>(model_.network.points.size());
+  int asked = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (int point = 0; point < points; ++point, ++asked) {
+      group.Submit(asked % group.size(), point, 1 + asked % 4, seconds(1));
+    }
+  }
+  group.RunFor(seconds(1));
+  EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  EXPECT_EQ(group.judge().answered(), asked);
+  EXPECT_EQ(group.judge().failovers(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shares, GroupTest,
+    testing::Values(std::vector<GroupSet>{GroupSet(0b1111)},
+                    std::vector<GroupSet>{GroupSet(0b0011), GroupSet(0b1100)},
+                    std::vector<GroupSet>{GroupSet(0b0001), GroupSet(0b1000), GroupSet(0b0110)},
+                    std::vector<GroupSet>{GroupSet(0b0111), GroupSet(0b1110), GroupSet(0b1001)},
+                    Singles(4)),
+    [](const auto& info) {
+      std::string name = std::to_string(info.param.size()) + "devices";
+      for (const GroupSet share : info.param) name += "_" + std::to_string(share.mask());
+      return name;
+    });
+
+}  // namespace
+}  // namespace braid::cluster::sim
