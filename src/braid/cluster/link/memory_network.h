@@ -21,8 +21,8 @@ class MemoryTransport;
 struct MemoryNetworkOptions {
   uint64_t seed = 1;
   Duration latency = std::chrono::microseconds(100);  // one way, where SetLatency says nothing
-  Duration jitter{};                                  // up to this much more, drawn for each frame
-  TransportLimits limits;
+  Duration jitter = {};                               // up to this much more, drawn for each frame
+  TransportLimits limits = {};
 };
 
 // What a direction of a link does with what is sent over it.

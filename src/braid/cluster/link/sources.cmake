@@ -3,6 +3,7 @@ list(APPEND cluster_sources
   link/crc32c.cc
   link/frame.cc
   link/keys.cc
+  link/link_emulator.cc
   link/memory_network.cc
   link/memory_transport.cc
   link/payload.cc

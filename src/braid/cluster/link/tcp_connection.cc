@@ -117,6 +117,10 @@ void TcpConnection::ReachedEnd() {
   if (tls_ != nullptr && !tls_->ended_by_peer()) {
     return Fail(Unavailable("connection ended without the closing notice of TLS"));
   }
+  if (tls_ == nullptr && dialed_ && !heard_) {
+    // A listener with a key cannot tell a plain dialer, in words that it understands, to go away.
+    return Fail(Unavailable("closed before its first frame (does the other side use a key?)"));
+  }
   Fail(OkStatus());
 }
 

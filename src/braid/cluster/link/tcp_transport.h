@@ -14,8 +14,8 @@ namespace braid::cluster {
 struct TcpOptions {
   // Without keys only loopback addresses are listened on and dialed. A transport with keys and one
   // without never understand each other.
-  std::optional<KeyRing> keys;
-  TransportLimits limits;
+  std::optional<KeyRing> keys = std::nullopt;
+  TransportLimits limits = {};
 };
 
 class TcpTransport final : public Transport {
