@@ -4,17 +4,17 @@
 #include <thread>
 
 #include "braid/base/check.h"
-#include "braid/control/rules.h"
 
 namespace braid::cluster::testing {
 
-TcpDevice::TcpDevice(const model::ModelFile& model, DeviceOptions options, TcpOptions transport) {
-  auto made_transport = TcpTransport::Create(std::move(transport));
+TcpDevice::TcpDevice(const model::ModelFile& model, DeviceOptions options,
+                     const control::RuleOptions& rules) {
+  auto made_transport = TcpTransport::Create({});
   BRAID_CHECK(made_transport.ok()) << made_transport.status().ToString();
   transport_ = std::move(made_transport).value();
   executor_ = MakeThreadExecutor();
-  controller_ = std::make_unique<control::RuleController>(&model.network);
-  options.listen = "127.0.0.1:0";
+  controller_ = std::make_unique<control::RuleController>(&model.network, rules);
+  if (options.listen.empty()) options.listen = "127.0.0.1:0";
   options.log = [this](const std::string& line) {
     const std::lock_guard lock(log_mutex_);
     log_ += line + "\n";

@@ -11,6 +11,7 @@
 
 #include "braid/cluster/device.h"
 #include "braid/cluster/link/tcp_transport.h"
+#include "braid/control/rules.h"
 #include "braid/model/file.h"
 
 namespace braid::cluster::testing {
@@ -18,8 +19,9 @@ namespace braid::cluster::testing {
 // A device and all that it needs. Destroyed as a process would end, but in order.
 class TcpDevice {
  public:
-  // `model` outlives this. Listens on a free loopback port.
-  TcpDevice(const model::ModelFile& model, DeviceOptions options, TcpOptions transport = {});
+  // `model` outlives this. Listens on a free loopback port where the options name no address.
+  TcpDevice(const model::ModelFile& model, DeviceOptions options,
+            const control::RuleOptions& rules = {});
   ~TcpDevice();
 
   const std::string& address() const { return address_; }

@@ -11,7 +11,7 @@ namespace {
 constexpr int kGroups = 4;
 constexpr int kMaxImages = 64;
 
-void AddSum(model::Network& network, const std::vector<GroupSet>& terms) {
+void AddSum(model::Network& network, const std::vector<GroupSet>& terms, double bonus) {
   model::OperatingPoint point;
   int groups = 0;
   for (const GroupSet term : terms) {
@@ -20,7 +20,7 @@ void AddSum(model::Network& network, const std::vector<GroupSet>& terms) {
   }
   point.head = network.points.front().head;
   point.name = model::FormatPointName(terms);
-  point.accuracy = 0.8 + 0.04 * groups - 0.005 * static_cast<double>(terms.size());
+  point.accuracy = 0.8 + 0.04 * groups + bonus * static_cast<double>(terms.size());
   const model::Cost cost = model::PointCost(network, point);
   point.macs_mean = point.macs_worst = cost.macs;
   point.weight_bytes = cost.weight_bytes;
@@ -29,7 +29,8 @@ void AddSum(model::Network& network, const std::vector<GroupSet>& terms) {
 
 }  // namespace
 
-model::Network BraidedNetwork(uint64_t seed) {
+model::Network BraidedNetwork(uint64_t seed, Preferred preferred) {
+  const double bonus = preferred == Preferred::kAdded ? 0.005 : -0.005;
   model::Network network = runtime::testing::RandomNetwork(
       seed, {.groups = kGroups, .max_side = 6, .max_layers = 4, .classes = 5});
   for (model::OperatingPoint& point : network.points) {
@@ -39,16 +40,16 @@ model::Network BraidedNetwork(uint64_t seed) {
   for (uint32_t mask = 1; mask < 1u << kGroups; ++mask) {
     std::vector<GroupSet> singles;
     for (const int group : GroupSet(mask)) singles.push_back(GroupSet::Single(group));
-    if (singles.size() > 1) AddSum(network, singles);
+    if (singles.size() > 1) AddSum(network, singles, bonus);
   }
-  AddSum(network, {GroupSet(0b0011), GroupSet(0b1100)});
-  AddSum(network, {GroupSet(0b0101), GroupSet(0b1010)});
+  AddSum(network, {GroupSet(0b0011), GroupSet(0b1100)}, bonus);
+  AddSum(network, {GroupSet(0b0101), GroupSet(0b1010)}, bonus);
   BRAID_CHECK(model::Validate(network).ok()) << model::Validate(network).ToString();
   return network;
 }
 
-model::ModelFile BraidedModel(uint64_t seed) {
-  const auto bytes = model::Serialize(BraidedNetwork(seed));
+model::ModelFile BraidedModel(uint64_t seed, Preferred preferred) {
+  const auto bytes = model::Serialize(BraidedNetwork(seed, preferred));
   BRAID_CHECK(bytes.ok()) << bytes.status().ToString();
   auto file = model::Parse(*bytes);
   BRAID_CHECK(file.ok()) << file.status().ToString();

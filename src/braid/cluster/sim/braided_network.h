@@ -16,12 +16,14 @@
 namespace braid::cluster::sim {
 
 // Four groups, all 15 subsets, for each of them the combined point, and points that add logits:
-// every set of two or more single groups, and two pairs. Accuracy rises with the groups, more so
-// when combined. Passes Validate; small enough for thousands of runs a second.
-model::Network BraidedNetwork(uint64_t seed);
+// every set of two or more single groups, and two pairs. Accuracy rises with the groups, and with
+// the preferred way of running several, so that it is chosen. Passes Validate; small enough for
+// thousands of runs a second.
+enum class Preferred { kCombined, kAdded };
+model::Network BraidedNetwork(uint64_t seed, Preferred preferred = Preferred::kCombined);
 
 // The same as a device reads it from a file.
-model::ModelFile BraidedModel(uint64_t seed);
+model::ModelFile BraidedModel(uint64_t seed, Preferred preferred = Preferred::kCombined);
 
 // Logits [images, classes] of an operating point, computed on one device by the runtime alone.
 class Oracle {
