@@ -134,7 +134,9 @@ void Requester::Pump() {
     }
   }
   pumping_ = false;
+  // All that is due is asked for again each time: of several wishes the loop keeps the earliest.
   if (const auto next = coordinator_.NextTick()) wake_at_(*next);
+  for (const auto& [id, at] : verdicts_) wake_at_(at);
 }
 
 void Requester::Perform(StartAttempt& action) {

@@ -18,7 +18,7 @@ namespace braid::cluster {
 
 class Requester {
  public:
-  // All arguments outlive this. `wake_at` asks for Tick() at that time.
+  // All arguments outlive this. `wake_at` asks for Tick() at that time or before.
   Requester(const model::Network& network, const DeviceOptions& options, DeviceId self,
             control::Controller* controller, Membership* membership, SessionTable* sessions,
             Transport* transport, std::function<void(TimePoint)> wake_at);

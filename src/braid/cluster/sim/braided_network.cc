@@ -9,6 +9,7 @@ namespace braid::cluster::sim {
 namespace {
 
 constexpr int kGroups = 4;
+constexpr int kLeastExchanges = 2;
 constexpr int kMaxImages = 64;
 
 void AddSum(model::Network& network, const std::vector<GroupSet>& terms, double bonus) {
@@ -27,12 +28,36 @@ void AddSum(model::Network& network, const std::vector<GroupSet>& terms, double 
   network.points.push_back(std::move(point));
 }
 
+int CountExchanges(const model::Network& network) {
+  const auto model =
+      runtime::PreparedModel::Prepare(network, GroupSet::Single(0), kernels::Path::kScalar);
+  BRAID_CHECK(model.ok()) << model.status().ToString();
+  const auto plan = runtime::Plan::Make(
+      **model, {.groups = GroupSet::First(kGroups), .local = GroupSet::Single(0)});
+  BRAID_CHECK(plan.ok()) << plan.status().ToString();
+  return static_cast<int>((*plan)->exchanges().size());
+}
+
+// Many random networks have one convolution or grouped ones only, and then devices have nothing to
+// tell each other: the first from `seed` on that exchanges more than once, and is small.
+model::Network ExchangingNetwork(uint64_t seed) {
+  constexpr int64_t kMaxMacs = 150'000;
+  for (uint64_t i = 0;; ++i) {
+    model::Network network = runtime::testing::RandomNetwork(
+        seed * 1000 + i, {.groups = kGroups, .max_side = 6, .max_layers = 6, .classes = 5});
+    if (CountExchanges(network) < kLeastExchanges) continue;
+    const int whole = model::FindSubNetwork(network, GroupSet::First(kGroups));
+    for (const model::OperatingPoint& point : network.points) {
+      if (point.terms.front() == whole && point.macs_worst <= kMaxMacs) return network;
+    }
+  }
+}
+
 }  // namespace
 
 model::Network BraidedNetwork(uint64_t seed, Preferred preferred) {
   const double bonus = preferred == Preferred::kAdded ? 0.005 : -0.005;
-  model::Network network = runtime::testing::RandomNetwork(
-      seed, {.groups = kGroups, .max_side = 6, .max_layers = 4, .classes = 5});
+  model::Network network = ExchangingNetwork(seed);
   for (model::OperatingPoint& point : network.points) {
     const int groups = network.sub_networks[static_cast<size_t>(point.terms.front())].groups.size();
     point.accuracy = 0.8 + 0.04 * groups;

@@ -16,9 +16,9 @@
 namespace braid::cluster::sim {
 
 // Four groups, all 15 subsets, for each of them the combined point, and points that add logits:
-// every set of two or more single groups, and two pairs. Accuracy rises with the groups, and with
-// the preferred way of running several, so that it is chosen. Passes Validate; small enough for
-// thousands of runs a second.
+// every set of two or more single groups, and two pairs. Devices exchange maps at two layers or
+// more. Accuracy rises with the groups, and with the preferred way of running several, so that it
+// is chosen. Passes Validate; small enough for thousands of runs a second.
 enum class Preferred { kCombined, kAdded };
 model::Network BraidedNetwork(uint64_t seed, Preferred preferred = Preferred::kCombined);
 

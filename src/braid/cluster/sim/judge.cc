@@ -81,8 +81,11 @@ void Judge::Look(TimePoint now) {
 }
 
 void Judge::Complain(uint64_t id, const std::string& what) {
+  const Ticket& ticket = tickets_.at(id);
+  const auto due = (ticket.deadline - TimePoint{}) / std::chrono::milliseconds(1);
   complaints_.push_back("request " + std::to_string(id) + " at device " +
-                        std::to_string(tickets_.at(id).device) + ": " + what);
+                        std::to_string(ticket.device) + ", due at " + std::to_string(due) +
+                        " ms: " + what);
 }
 
 }  // namespace braid::cluster::sim

@@ -1,0 +1,389 @@
+// What a device does with a peer that does not keep to the rules: the connection is closed, the
+// device lives on. Stale and refused frames of honest peers are not punished.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "braid/cluster/device/handshake.h"
+#include "braid/cluster/device/logit_bounds.h"
+#include "braid/cluster/device/start_check.h"
+#include "braid/cluster/sim/group.h"
+#include "braid/runtime/testing/random_network.h"
+
+namespace braid::cluster {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Dials the device under test and says what the test wants.
+class Stranger final : public TransportHandler {
+ public:
+  Stranger(MemoryNetwork* network, const std::string& name) : name(name) {
+    transport_ = network->MakeTransport(name);
+    transport_->SetHandler(this);
+    transport_->Dial("d0:1");
+  }
+  ~Stranger() override { transport_->SetHandler(nullptr); }
+
+  void OnConnected(ConnectionId connection, bool, const std::string&) override {
+    connection_ = connection;
+    open = true;
+  }
+  void OnFrame(ConnectionId, Frame frame) override {
+    if (frame.kind == FrameKind::kPing) {  // an honest peer that has something to do
+      Pong pong{.echo = 0, .requests_queued = 1, .macs_per_second = 0};
+      for (size_t i = 0; i < 8; ++i) pong.echo |= uint64_t{frame.payload[i]} << (8 * i);
+      Say(FrameKind::kPong, EncodePong(pong));
+      return;
+    }
+    heard.push_back(std::move(frame));
+  }
+  void OnClosed(ConnectionId, const Status&) override { open = false; }
+  void OnDialFailed(const std::string& address, const Status& reason) override {
+    ADD_FAILURE() << address << ": " << reason.ToString();
+  }
+
+  void Say(Frame frame) { transport_->Send(connection_, std::move(frame)); }
+  void Say(FrameKind kind, std::vector<uint8_t> payload) {
+    Frame frame;
+    frame.kind = kind;
+    frame.payload = std::move(payload);
+    Say(std::move(frame));
+  }
+  const Frame* Heard(FrameKind kind) const {
+    for (const Frame& frame : heard) {
+      if (frame.kind == kind) return &frame;
+    }
+    return nullptr;
+  }
+
+  const std::string name;
+  bool open = false;
+  std::vector<Frame> heard;
+
+ private:
+  std::unique_ptr<MemoryTransport> transport_;
+  ConnectionId connection_{};
+};
+
+// Device d0 carries groups 0 and 1, the stranger says that it carries 2 and 3.
+class HostilePeerTest : public testing::Test {
+ protected:
+  static constexpr uint64_t kLife = 77;
+  static sim::GroupOptions OneDevice() {
+    sim::GroupOptions options;
+    options.shares = {GroupSet(0b0011)};
+    options.device.credit = 2;
+    return options;
+  }
+
+  const model::ModelFile model_ = sim::BraidedModel(11);
+  const model::Network& network_ = model_.network;
+  sim::Oracle oracle_{network_};
+  sim::Group group_{model_, &oracle_, OneDevice()};
+  Stranger stranger_{&group_.network(), "x"};
+  const DeviceId device_ = DeviceIdOf("d0");
+  const DeviceId self_ = DeviceIdOf("x");
+
+  void Join() {
+    group_.RunFor(milliseconds(10));
+    stranger_.Say(FrameKind::kHello, EncodeHello({.version = kWireVersion,
+                                                  .group = "braid",
+                                                  .device = "x",
+                                                  .model_digest = model_.digest,
+                                                  .incarnation = kLife,
+                                                  .share = GroupSet(0b1100),
+                                                  .credit = 8}));
+    group_.RunFor(milliseconds(10));
+    ASSERT_TRUE(stranger_.open);
+    ASSERT_NE(stranger_.Heard(FrameKind::kHello), nullptr);
+    stranger_.heard.clear();
+  }
+  Frame Of(FrameKind kind, uint64_t request, std::vector<uint8_t> payload = {}) const {
+    Frame frame;
+    frame.kind = kind;
+    frame.key = {
+        .requester = static_cast<uint64_t>(self_), .incarnation = kLife, .request = request};
+    frame.payload = std::move(payload);
+    return frame;
+  }
+  // Both halves combined, asked for by the stranger.
+  Start Combined() const {
+    return {.point = static_cast<uint32_t>(model::FindPoint(network_, "g0-3")),
+            .images = 1,
+            .remaining_us = 1'000'000,
+            .placement = {{device_, 0, GroupSet(0b0011)}, {self_, 0, GroupSet(0b1100)}},
+            .pixels = runtime::testing::RandomPixels(1, network_, 1)};
+  }
+  Frame StartFrame(uint64_t request, const Start& start) const {
+    return Of(FrameKind::kStart, request, EncodeStart(start));
+  }
+  // The first map of group 2 that the device waits for, with a byte in range everywhere.
+  Frame MapFrame(uint64_t request) const {
+    Frame frame = Of(FrameKind::kMap, request);
+    frame.group = 2;
+    frame.layer = FirstExchange();
+    const model::Layer& layer = network_.layers[frame.layer];
+    frame.payload.assign(static_cast<size_t>(layer.out_h * layer.out_w * layer.group_channels[2]),
+                         1);
+    return frame;
+  }
+  uint16_t FirstExchange() const {
+    const auto model =
+        runtime::PreparedModel::Prepare(network_, GroupSet(0b0011), kernels::Path::kScalar);
+    const auto plan = runtime::Plan::Make(
+        **model, {.groups = GroupSet(0b1111), .local = GroupSet(0b0011), .max_batch = 1});
+    return static_cast<uint16_t>((*plan)->exchanges().front());
+  }
+  void ExpectClosed() {
+    group_.RunFor(milliseconds(50));
+    EXPECT_FALSE(stranger_.open);
+    EXPECT_NE(stranger_.Heard(FrameKind::kBye), nullptr);
+    // And the device answers as before.
+    group_.Submit(0, std::nullopt, 1, seconds(1));
+    group_.RunFor(seconds(2));
+    EXPECT_EQ(group_.judge().complaints(), std::vector<std::string>());
+    EXPECT_GE(group_.judge().answered(), 1);
+  }
+  void ExpectOpen() {
+    group_.RunFor(milliseconds(50));
+    EXPECT_TRUE(stranger_.open);
+  }
+};
+
+TEST_F(HostilePeerTest, AFrameBeforeTheHelloClosesTheConnection) {
+  group_.RunFor(milliseconds(10));
+  stranger_.Say(StartFrame(1, Combined()));
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, SilenceInsteadOfAHelloClosesTheConnection) {
+  group_.RunFor(seconds(3));
+  EXPECT_FALSE(stranger_.open);
+}
+
+TEST_F(HostilePeerTest, ASecondHelloClosesTheConnection) {
+  Join();
+  stranger_.Say(FrameKind::kHello, EncodeHello({.version = kWireVersion,
+                                                .group = "braid",
+                                                .device = "x",
+                                                .model_digest = model_.digest,
+                                                .incarnation = kLife,
+                                                .share = GroupSet(0b1111),
+                                                .credit = 8}));
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, AStartInTheNameOfAnotherClosesTheConnection) {
+  Join();
+  Frame frame = StartFrame(1, Combined());
+  frame.key.requester ^= 1;
+  stranger_.Say(frame);
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, AStartOfAnEarlierLifeClosesTheConnection) {
+  Join();
+  Frame frame = StartFrame(1, Combined());
+  frame.key.incarnation = kLife - 1;
+  stranger_.Say(frame);
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, APlacementWithAGapClosesTheConnection) {
+  Join();
+  Start start = Combined();
+  start.placement.pop_back();
+  stranger_.Say(StartFrame(1, start));
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, TheSameStartTwiceClosesTheConnection) {
+  Join();
+  stranger_.Say(StartFrame(1, Combined()));
+  stranger_.Say(StartFrame(1, Combined()));
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, MapsThatNoHonestDeviceSendsCloseTheConnection) {
+  const std::vector<std::pair<const char*, std::function<void(Frame&)>>> damages = {
+      {"size", [](Frame& map) { map.payload.pop_back(); }},
+      {"group of another device", [](Frame& map) { map.group = 0; }},
+      {"no such group", [](Frame& map) { map.group = 200; }},
+      {"no such layer", [](Frame& map) { map.layer = 60000; }},
+      {"the input", [](Frame& map) { map.layer = 0; }},
+      {"no such term", [](Frame& map) { map.term = 1; }},
+      {"out of range", [](Frame& map) { map.payload[0] = 0x80; }},
+  };
+  for (const auto& [what, damage] : damages) {
+    for (const bool early : {false, true}) {
+      SCOPED_TRACE(std::string(what) + (early ? ", before the start" : ""));
+      sim::Group group(model_, &oracle_, OneDevice());
+      Stranger stranger(&group.network(), "x");
+      group.RunFor(milliseconds(10));
+      stranger.Say(FrameKind::kHello, EncodeHello({.version = kWireVersion,
+                                                   .group = "braid",
+                                                   .device = "x",
+                                                   .model_digest = model_.digest,
+                                                   .incarnation = kLife,
+                                                   .share = GroupSet(0b1100),
+                                                   .credit = 8}));
+      Frame map = MapFrame(1);
+      damage(map);
+      if (early) stranger.Say(map);
+      stranger.Say(StartFrame(1, Combined()));
+      group.RunFor(milliseconds(10));
+      if (!early) {
+        EXPECT_TRUE(stranger.open);
+        stranger.Say(map);
+      }
+      Frame rest = MapFrame(1);  // what is waited for is looked at once it is there
+      rest.group = 3;
+      const model::Layer& layer = network_.layers[rest.layer];
+      rest.payload.assign(static_cast<size_t>(layer.out_h * layer.out_w * layer.group_channels[3]),
+                          1);
+      stranger.Say(rest);
+      group.RunFor(milliseconds(50));
+      EXPECT_FALSE(stranger.open);
+    }
+  }
+}
+
+TEST_F(HostilePeerTest, TheSameMapTwiceClosesTheConnection) {
+  Join();
+  stranger_.Say(StartFrame(1, Combined()));
+  stranger_.Say(MapFrame(1));
+  ExpectOpen();
+  stranger_.Say(MapFrame(1));
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, LogitsThatTheWeightsCannotGiveCloseTheConnection) {
+  Join();
+
+  group_.Submit(0, model::FindPoint(network_, "g0+1,2+3"), 1, seconds(1));
+  group_.RunFor(milliseconds(10));
+  const Frame* start = stranger_.Heard(FrameKind::kStart);
+  ASSERT_NE(start, nullptr);
+  Frame logits;
+  logits.kind = FrameKind::kLogits;
+  logits.key = start->key;
+  logits.term = 1;
+  const std::vector<int32_t> sums(network_.labels.size(), 1 << 30);
+  logits.payload = EncodeLogits(sums);
+  stranger_.Say(logits);
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, LogitsOfATermThatItDoesNotOweCloseTheConnection) {
+  Join();
+  group_.Submit(0, model::FindPoint(network_, "g0+1,2+3"), 1, seconds(1));
+  group_.RunFor(milliseconds(10));
+  const Frame* start = stranger_.Heard(FrameKind::kStart);
+  ASSERT_NE(start, nullptr);
+  Frame logits;
+  logits.kind = FrameKind::kLogits;
+  logits.key = start->key;
+  logits.term = 0;
+  logits.payload = EncodeLogits(std::vector<int32_t>(network_.labels.size(), 0));
+  stranger_.Say(logits);
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, AReportAgainstADeviceOutsideTheAttemptClosesTheConnection) {
+  Join();
+  group_.Submit(0, model::FindPoint(network_, "g0-3"), 1, seconds(1));
+  group_.RunFor(milliseconds(10));
+  const Frame* start = stranger_.Heard(FrameKind::kStart);
+  ASSERT_NE(start, nullptr);
+  Frame failed;
+  failed.kind = FrameKind::kFailed;
+  failed.key = start->key;
+  failed.payload = EncodeFailed({.failure = static_cast<uint8_t>(AttemptFailure::kBrokenLink),
+                                 .culprit = 12345,
+                                 .reason = "it was them"});
+  stranger_.Say(failed);
+  ExpectClosed();
+}
+
+TEST_F(HostilePeerTest, LogitsOfAnAttemptThatIsOverAreDropped) {
+  Join();
+  Frame logits = Of(FrameKind::kLogits, 5, EncodeLogits(std::vector<int32_t>(5, 0)));
+  logits.key.requester = static_cast<uint64_t>(device_);
+  logits.key.incarnation = 1;
+  stranger_.Say(logits);
+  ExpectOpen();
+}
+
+TEST_F(HostilePeerTest, AStartBeyondTheCreditIsRefusedAndNothingElse) {
+  Join();
+  for (uint64_t request = 1; request <= 3; ++request) {
+    stranger_.Say(StartFrame(request, Combined()));
+  }
+  ExpectOpen();
+  const Frame* failed = stranger_.Heard(FrameKind::kFailed);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->key.request, 3u);
+  EXPECT_EQ(DecodeFailed(failed->payload)->failure,
+            static_cast<uint8_t>(AttemptFailure::kPeerRefused));
+  // An abort gives the credit back.
+  stranger_.Say(Of(FrameKind::kAbort, 1));
+  stranger_.heard.clear();
+  stranger_.Say(StartFrame(4, Combined()));
+  ExpectOpen();
+  EXPECT_EQ(stranger_.Heard(FrameKind::kFailed), nullptr);
+}
+
+TEST_F(HostilePeerTest, AParticipantThatIsNotHereIsReportedAtOnce) {
+  Join();
+  Start start = Combined();
+  start.placement = {{device_, 0, GroupSet(0b0011)},
+                     {self_, 0, GroupSet(0b0100)},
+                     {DeviceIdOf("nobody"), 0, GroupSet(0b1000)}};
+  stranger_.Say(StartFrame(1, start));
+  ExpectOpen();
+  const Frame* frame = stranger_.Heard(FrameKind::kFailed);
+  ASSERT_NE(frame, nullptr);
+  const auto failed = DecodeFailed(frame->payload);
+  EXPECT_EQ(failed->failure, static_cast<uint8_t>(AttemptFailure::kBrokenLink));
+  EXPECT_EQ(failed->culprit, static_cast<uint64_t>(DeviceIdOf("nobody")));
+}
+
+TEST_F(HostilePeerTest, AnAbortThatOvertakesItsStartEndsTheAttempt) {
+  Join();
+  stranger_.Say(Of(FrameKind::kAbort, 1));
+  stranger_.Say(StartFrame(1, Combined()));
+  ExpectOpen();
+  EXPECT_EQ(stranger_.Heard(FrameKind::kMap), nullptr);
+}
+
+TEST_F(HostilePeerTest, AMapThatDoesNotComeIsReportedWithItsLayer) {
+  Join();
+  stranger_.Say(StartFrame(1, Combined()));
+  group_.RunFor(milliseconds(400));
+  EXPECT_TRUE(stranger_.open);
+  const Frame* frame = stranger_.Heard(FrameKind::kFailed);
+  ASSERT_NE(frame, nullptr);
+  EXPECT_EQ(frame->layer, FirstExchange());
+  const auto failed = DecodeFailed(frame->payload);
+  EXPECT_EQ(failed->failure, static_cast<uint8_t>(AttemptFailure::kBrokenLink));
+  EXPECT_EQ(failed->culprit, static_cast<uint64_t>(self_));
+}
+
+TEST_F(HostilePeerTest, AnAttemptPastItsDeadlineIsDroppedByTheParticipant) {
+  Join();
+  Start start = Combined();
+  start.remaining_us = 100'000;
+  stranger_.Say(StartFrame(1, start));
+  stranger_.Say(StartFrame(2, start));
+  group_.RunFor(milliseconds(200));
+  stranger_.heard.clear();
+  stranger_.Say(StartFrame(3, start));  // there is credit again
+  ExpectOpen();
+  EXPECT_EQ(stranger_.Heard(FrameKind::kFailed), nullptr);
+  EXPECT_NE(stranger_.Heard(FrameKind::kMap), nullptr);
+}
+
+}  // namespace
+}  // namespace braid::cluster
