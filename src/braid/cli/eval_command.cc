@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <thread>
 
 #include "braid/cli/commands.h"
 #include "braid/cli/data_options.h"
 #include "braid/cli/evaluation.h"
+#include "braid/cli/model_options.h"
 #include "braid/cli/report.h"
 #include "braid/model/file.h"
 
@@ -17,43 +17,14 @@ namespace braid::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  ModelOptions model;
   DataOptions data;
   std::vector<std::string> points;
-  std::string kernels = "best";
   int batch = 32;
   int devices = 1;
   int threads = 0;
   bool json = false;
 };
-
-Result<kernels::Path> ChoosePath(const std::string& name) {
-  if (name == "best") return kernels::BestPath();
-  const std::optional<kernels::Path> path = kernels::PathFromName(name);
-  if (!path.has_value()) return InvalidArgument("kernels '" + name + "' are unknown");
-  if (!kernels::PathSupported(*path)) {
-    return FailedPrecondition("this processor cannot run the kernels '" + name + "'");
-  }
-  return *path;
-}
-
-Result<std::vector<const model::OperatingPoint*>> ChoosePoints(
-    const model::Network& network, const std::vector<std::string>& names) {
-  std::vector<const model::OperatingPoint*> chosen;
-  for (const std::string& name : names) {
-    const int index = model::FindPoint(network, name);
-    if (index < 0) {
-      std::string known;
-      for (const auto& point : network.points) known += (known.empty() ? "" : " ") + point.name;
-      return NotFound("the model has no operating point '" + name + "'; it has " + known);
-    }
-    chosen.push_back(&network.points[static_cast<size_t>(index)]);
-  }
-  if (names.empty()) {
-    for (const auto& point : network.points) chosen.push_back(&point);
-  }
-  return chosen;
-}
 
 Status CheckFits(const model::Network& network, const data::Dataset& dataset) {
   if (network.input_h != dataset.height || network.input_w != dataset.width ||
@@ -128,15 +99,15 @@ Status Eval(Options options) {
   if (options.threads == 0) {
     options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   }
-  BRAID_ASSIGN_OR_RETURN(const kernels::Path path, ChoosePath(options.kernels));
-  BRAID_ASSIGN_OR_RETURN(const model::ModelFile file, model::ReadModelFile(options.model));
+  BRAID_ASSIGN_OR_RETURN(const kernels::Path path, ChoosePath(options.model.kernels));
+  BRAID_ASSIGN_OR_RETURN(const model::ModelFile file, model::ReadModelFile(options.model.model));
   const model::Network& network = file.network;
   BRAID_ASSIGN_OR_RETURN(const auto points, ChoosePoints(network, options.points));
   BRAID_ASSIGN_OR_RETURN(const data::Dataset dataset, LoadData(options.data));
   BRAID_RETURN_IF_ERROR(CheckFits(network, dataset));
 
   Json report = {
-      {"model", options.model}, {"model_digest", file.digest}, {"network", network.name}};
+      {"model", options.model.model}, {"model_digest", file.digest}, {"network", network.name}};
   DescribeData(dataset, report);
   report["kernels"] = kernels::PathName(path);
   report["batch"] = options.batch;
@@ -164,14 +135,10 @@ Status Eval(Options options) {
 void AddEvalCommand(CLI::App& program, Work& work) {
   auto options = std::make_shared<Options>();
   CLI::App* eval = program.add_subcommand("eval", "Accuracy and cost of operating points on data");
-  eval->add_option("--model", options->model, "The .braid file")->required()->type_name("FILE");
+  AddModelOptions(*eval, options->model, true);
   AddDataOptions(*eval, options->data, true);
   eval->add_option("--points", options->points, "Only these (g0 g0+1 g0,1 ...); else all")
       ->type_name("NAME...");
-  eval->add_option("--kernels", options->kernels, "best, scalar, avx2 or avx512vnni")
-      ->check(CLI::IsMember({"best", "scalar", "avx2", "avx512vnni"}))
-      ->capture_default_str()
-      ->type_name("PATH");
   eval->add_option("--devices", options->devices, "Also divided over N devices; must be equal")
       ->check(CLI::Range(1, kMaxGroups))
       ->capture_default_str()

@@ -1,0 +1,244 @@
+// The program from outside: what it prints, what it refuses, how it exits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "braid/base/file.h"
+#include "braid/data/image_file.h"
+#include "braid/model/cost.h"
+#include "braid/model/file.h"
+#include "braid/runtime/testing/random_network.h"
+
+namespace braid::cli {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+  json Report() const { return json::parse(out); }  // throws unless it is one whole document
+};
+
+class CliTest : public testing::Test {
+ protected:
+  CliTest()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("braid_cli_test_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~CliTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string In(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Runs `program arguments` through the shell with an empty data folder and cache.
+  Outcome Run(const std::string& arguments, const std::string& program = BRAID_PROGRAM) {
+    const std::string command = "BRAID_DATA= XDG_CACHE_HOME=" + In("cache") + " " + program + " " +
+                                arguments + " >" + In("out") + " 2>" + In("err") + " </dev/null";
+    const int status = std::system(command.c_str());
+    Outcome outcome;
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    outcome.out = Text(In("out"));
+    outcome.err = Text(In("err"));
+    return outcome;
+  }
+
+  static std::string Text(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  // A four-group network with random weights for `digits`: its 15 sub-networks, and one point that
+  // adds logits.
+  std::string Model() {
+    model::Network network = runtime::testing::SmallImageNetwork(3, 4, 4);
+    network.labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    network.card = R"({"dataset": "none"})";
+    model::OperatingPoint added;
+    added.name = "g0+1,2+3";
+    added.terms = {model::FindSubNetwork(network, GroupSet(0b0011)),
+                   model::FindSubNetwork(network, GroupSet(0b1100))};
+    added.head = network.points.front().head;
+    const model::Cost cost = model::PointCost(network, added);
+    added.macs_mean = added.macs_worst = cost.macs;
+    added.weight_bytes = cost.weight_bytes;
+    network.points.push_back(added);
+    const std::string path = In("m.braid");
+    const Status status = model::WriteModelFile(network, path);
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    return path;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(CliTest, TellsUsageErrorsFromFailures) {
+  EXPECT_EQ(Run("--version").code, 0);
+  EXPECT_EQ(Run("--help").code, 0);
+  EXPECT_EQ(Run("").code, 2);
+  EXPECT_EQ(Run("evil").code, 2);
+  EXPECT_EQ(Run("eval --data digits").code, 2);  // no model
+  EXPECT_EQ(Run("eval --model x --data digits --batch 0").code, 2);
+  const Outcome missing = Run("inspect " + In("missing.braid"));
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_THAT(missing.err, HasSubstr("missing.braid: no such file"));
+}
+
+TEST_F(CliTest, HelpOfEveryCommandFitsAScreen) {
+  const std::string help = Run("--help").out;
+  std::istringstream lines(help.substr(help.find("Subcommands:")));
+  std::string line;
+  std::getline(lines, line);
+  int commands = 0;
+  while (std::getline(lines, line) && !line.empty()) {
+    std::istringstream words(line);
+    std::string command;
+    words >> command;
+    if (command == "train") continue;  // its help is braid-train's
+    const Outcome outcome = Run(command + " --help");
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_LE(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 40) << command;
+    ++commands;
+  }
+  EXPECT_GE(commands, 4);
+}
+
+TEST_F(CliTest, ListsDataSets) {
+  const json report = Run("data list --json").Report();
+  ASSERT_EQ(report["datasets"].size(), 5u);
+  EXPECT_EQ(report["datasets"][0]["name"], "mnist");
+  EXPECT_TRUE(report["datasets"][0]["folder"].is_null());
+}
+
+TEST_F(CliTest, SaysWhereDataIsMissing) {
+  const Outcome outcome = Run("data digest --data mnist --offline --json");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr(In("cache") + "/braid/mnist"));
+}
+
+TEST_F(CliTest, ReadsBackWhatItGenerates) {
+  const json made =
+      Run("data generate digits --count 30 --seed 5 --json --out " + In("cache/braid/mnist"))
+          .Report();
+  // The generator's files have MNIST's form, so they can stand in for it.
+  const json read = Run("data digest --data mnist --offline --json").Report();
+  EXPECT_EQ(read["images"], 30);
+  EXPECT_EQ(read["data_digest"], made["test_digest"]);
+  EXPECT_EQ(read["data_files"][0]["known"], false);
+}
+
+TEST_F(CliTest, InspectsAModel) {
+  const json report = Run("inspect --json " + Model()).Report();
+  EXPECT_EQ(report["groups"], 4);
+  EXPECT_EQ(report["input"], json({28, 28, 1}));
+  EXPECT_EQ(report["sub_networks"].size(), 15u);
+  EXPECT_EQ(report["operating_points"].size(), 16u);
+  EXPECT_EQ(report["card"]["dataset"], "none");
+  EXPECT_EQ(report["model_digest"].get<std::string>().size(), 64u);
+  EXPECT_THAT(Run("inspect " + Model()).out, HasSubstr("g0-3"));
+}
+
+TEST_F(CliTest, RefusesADamagedModel) {
+  std::vector<uint8_t> bytes = *ReadFile(Model());
+  bytes[bytes.size() / 2] ^= 1;
+  ASSERT_TRUE(WriteFileAtomically(In("bad.braid"), bytes).ok());
+  const Outcome outcome = Run("eval --data digits --limit 4 --json --model " + In("bad.braid"));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("bad.braid"));
+}
+
+TEST_F(CliTest, EvaluatesWithTheDocumentedKeys) {
+  const json report =
+      Run("eval --data digits --limit 40 --points g0 g0-3 --json --model " + Model()).Report();
+  EXPECT_EQ(report["dataset"], "digits");
+  EXPECT_EQ(report["split"], "test");
+  EXPECT_EQ(report["images"], 40);
+  ASSERT_EQ(report["operating_points"].size(), 2u);
+  const json& point = report["operating_points"][1];
+  EXPECT_EQ(point["name"], "g0-3");
+  EXPECT_EQ(point["accuracy"].get<double>(), point["correct"].get<double>() / 40);
+  EXPECT_GT(point["macs"], report["operating_points"][0]["macs"]);
+  EXPECT_GT(point["weight_bytes"], 0);
+}
+
+TEST_F(CliTest, GivesTheSameLogitsForEveryKernelPathBatchAndThread) {
+  const std::string base =
+      "eval --data digits --limit 24 --points g0-3 g0+1,2+3 --json --model " + Model();
+  const json reference = Run(base + " --kernels scalar --batch 1 --threads 1").Report();
+  for (const char* variant : {"--batch 7 --threads 3", "--batch 64 --threads 1"}) {
+    const json report = Run(base + " " + variant).Report();
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(report["operating_points"][i]["logits_digest"],
+                reference["operating_points"][i]["logits_digest"])
+          << variant;
+    }
+  }
+}
+
+TEST_F(CliTest, GivesTheSameLogitsOnSeveralDevices) {
+  for (const char* devices : {"2", "3", "4"}) {
+    const json report = Run(std::string("eval --data digits --limit 16 --json --devices ") +
+                            devices + " --model " + Model())
+                            .Report();
+    ASSERT_EQ(report["operating_points"].size(), 16u);
+    for (const json& point : report["operating_points"]) EXPECT_EQ(point["equal"], true) << point;
+  }
+}
+
+TEST_F(CliTest, NamesTheOperatingPointsThatThereAre) {
+  const Outcome outcome = Run("eval --data digits --limit 4 --points g7 --model " + Model());
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("no operating point 'g7'; it has g0 "));
+}
+
+TEST_F(CliTest, RefusesDataOfAnotherShape) {
+  const Outcome outcome = Run("eval --data shapes --limit 4 --model " + Model());
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("takes 28x28x1 pixels, shapes has 32x32x3"));
+}
+
+TEST_F(CliTest, ClassifiesAPictureAndRefusesAnotherSize) {
+  const std::string model = Model();
+  const auto png = data::EncodePng(std::vector<uint8_t>(28 * 28, 100), {28, 28, 1});
+  ASSERT_TRUE(png.ok() && WriteFileAtomically(In("a.png"), *png).ok());
+  const json report = Run("infer --json --point g0 --model " + model + " " + In("a.png")).Report();
+  EXPECT_EQ(report["operating_point"], "g0");
+  ASSERT_EQ(report["images"].size(), 1u);
+  EXPECT_EQ(report["images"][0]["logits"].size(), 10u);
+  EXPECT_EQ(report["images"][0]["label"], std::to_string(report["images"][0]["class"].get<int>()));
+
+  const auto other = data::EncodePng(std::vector<uint8_t>(30 * 28, 100), {30, 28, 1});
+  ASSERT_TRUE(other.ok() && WriteFileAtomically(In("b.png"), *other).ok());
+  const Outcome refused = Run("infer --model " + model + " " + In("b.png"));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("28x30 pixels, the model takes 28x28"));
+}
+
+TEST_F(CliTest, HandsTheCommandLineToTheTrainingProgramBesideIt) {
+  std::filesystem::copy_file(BRAID_PROGRAM, In("braid"));
+  const Outcome absent = Run("train fluid", In("braid"));
+  EXPECT_EQ(absent.code, 1);
+  EXPECT_THAT(absent.err, HasSubstr("braid-train is not there"));
+
+  std::ofstream(In("braid-train")) << "#!/bin/sh\necho \"$@\"\nexit 7\n";
+  std::filesystem::permissions(In("braid-train"), std::filesystem::perms::owner_all);
+  const Outcome outcome = Run("train fluid --epochs 3 --json --help -- x", In("braid"));
+  EXPECT_EQ(outcome.code, 7);
+  EXPECT_EQ(outcome.out, "fluid --epochs 3 --json --help -- x\n");
+}
+
+}  // namespace
+}  // namespace braid::cli
