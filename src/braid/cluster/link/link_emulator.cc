@@ -80,6 +80,7 @@ class Relay final : public std::enable_shared_from_this<Relay> {
 
   void Start(tcp::socket target) {
     target_ = std::move(target);
+    if (closed_) return Reset();  // cut while the target was dialed: it hears of a reset too
     for (tcp::socket* socket : {&client_, &target_}) {
       error_code ignored;  // a socket that has failed already says so at the first read
       socket->set_option(tcp::no_delay(true), ignored);
@@ -278,7 +279,6 @@ class LinkEmulator::Impl {
     relays_.insert(relay);
     TcpDialer::Dial(&loop_, target_, /*loopback_only=*/true, kDialLimit,
                     [relay](Result<tcp::socket> target) {
-                      if (relay->closed()) return;
                       if (!target.ok()) return relay->Reset();
                       relay->Start(std::move(*target));
                     });

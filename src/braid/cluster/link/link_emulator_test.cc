@@ -54,6 +54,7 @@ TEST_F(LinkEmulatorTest, PassesBytesUnchanged) {
   b_.transport->Send(at_b_, MapFrame(1, payload));
   ASSERT_TRUE(Settle([&] { return b_.handler->frames.size() == 1; }));
   EXPECT_EQ(b_.handler->frames[0].second.payload, payload);
+  RoundTrip(1);  // the link counts after it has written: another frame comes after the count
   const LinkEmulator::Traffic traffic = link_->traffic();
   EXPECT_GE(traffic.forward_bytes, 3'000'000);
   EXPECT_GE(traffic.back_bytes, 3'000'000);
