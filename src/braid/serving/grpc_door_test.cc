@@ -2,6 +2,7 @@
 #include "braid/serving/grpc_door.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -297,6 +298,43 @@ TEST_F(DoorTest, DrainingCancelsWhatOutlastsTheGrace) {
   while (device_.submitted() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   door_->Drain(Duration::zero(), std::chrono::milliseconds(10));
   EXPECT_FALSE(call.get().ok());
+}
+
+TEST_F(DoorTest, ReflectionListsTheServices) {
+  Open();
+  // By bytes, since the library keeps the reflection messages to itself: field 7, list_services.
+  grpc::GenericStub generic(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = generic.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  const grpc::Slice list_services(std::string("\x3a\0", 2));
+  call->Write(grpc::ByteBuffer(&list_services, 1), nullptr);
+  ASSERT_TRUE(next());
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  ASSERT_TRUE(next());
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(answer.Dump(&slices).ok());
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  EXPECT_THAT(bytes, HasSubstr("inference.GRPCInferenceService"));
+  EXPECT_THAT(bytes, HasSubstr("grpc.health.v1.Health"));
+  grpc::Status status;
+  call->WritesDone(nullptr);
+  ASSERT_TRUE(next());
+  call->Finish(&status, nullptr);
+  ASSERT_TRUE(next());
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 TEST_F(DoorTest, OpensOnLoopbackOnlyUnlessTold) {
