@@ -15,6 +15,8 @@ using Work = std::function<Status()>;
 // X(Name): Name_command.cc defines `void AddNameCommand(CLI::App& program, Work& work)`, which adds
 // the sub-command with its options and sets `work` from its callback. In the order of --help.
 #define BRAID_COMMANDS(X) \
+  X(Demo)                 \
+  X(Device)               \
   X(Infer)                \
   X(Eval)                 \
   X(Inspect)              \

@@ -1,0 +1,230 @@
+// braid device: one device of a group, with its front door. Layer: cli.
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "braid/cli/commands.h"
+#include "braid/cli/device_host.h"
+#include "braid/cli/model_options.h"
+#include "braid/cli/report.h"
+#include "braid/serving/grpc_door.h"
+
+namespace braid::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string name;
+  std::string group = "braid";
+  std::string share = "all";
+  std::string listen = "127.0.0.1:0";
+  std::vector<std::string> peers;
+  std::string key_file;
+  std::string previous_key_file;
+  std::string grpc = "127.0.0.1:8001";
+  bool grpc_any_address = false;
+  int cpu = -1;
+  int max_batch = 64;
+  int silence_ms = 100;
+  int notice_ms = 100;
+  int grace_ms = 2000;
+  bool json = false;
+};
+
+// What happens to the device, for scripts: one JSON document a line on stdout, in order.
+class Events {
+ public:
+  explicit Events(bool json) : json_(json) {}
+  void Emit(const std::string& event, Json details = Json::object()) {
+    if (!json_) return;
+    Json line = {{"event", event}};
+    line.update(details);
+    const std::lock_guard lock(mutex_);
+    std::printf("%s\n", line.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+  }
+
+ private:
+  const bool json_;
+  std::mutex mutex_;
+};
+
+std::string DefaultName() {
+  std::array<char, 64> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host.fill('\0');
+  return fmt::format("{}-{}", host[0] == '\0' ? "device" : host.data(), ::getpid());
+}
+
+Status CheckName(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(),
+                                 [](unsigned char c) { return std::isgraph(c) != 0 && c != ','; });
+  // Replies list devices between commas.
+  if (name.empty() || name.size() > cluster::kMaxNameBytes || !plain) {
+    return InvalidArgument("--name \"" + name + "\": must be printable, without space or comma");
+  }
+  return OkStatus();
+}
+
+// Before any thread is started: threads inherit it.
+Status PinTo(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu < CPU_SETSIZE) CPU_SET(static_cast<size_t>(cpu), &set);
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0) {
+    return InvalidArgument(fmt::format("--cpu {}: {}", cpu, std::strerror(errno)));
+  }
+  return OkStatus();
+}
+
+// The signals that end a device. Blocked before any thread is started, so that only WaitForEnd
+// gets them.
+sigset_t BlockEndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // a script that stops reading our events does not end the device
+  return signals;
+}
+
+Result<std::optional<cluster::KeyRing>> LoadKeys(const Options& options) {
+  if (options.key_file.empty()) {
+    if (options.previous_key_file.empty()) return std::optional<cluster::KeyRing>();
+    return InvalidArgument("--previous-key-file needs --key-file");
+  }
+  BRAID_ASSIGN_OR_RETURN(
+      cluster::KeyRing ring,
+      cluster::KeyRing::Load(options.group, options.key_file, options.previous_key_file));
+  return std::optional(std::move(ring));
+}
+
+Status RunDevice(const Options& options) {
+  const sigset_t signals = BlockEndSignals();
+  const std::string name = options.name.empty() ? DefaultName() : options.name;
+  BRAID_RETURN_IF_ERROR(CheckName(name));
+  if (options.cpu >= 0) BRAID_RETURN_IF_ERROR(PinTo(options.cpu));
+  BRAID_ASSIGN_OR_RETURN(const kernels::Path path, ChoosePath(options.model.kernels));
+  BRAID_ASSIGN_OR_RETURN(model::ModelFile model, model::ReadModelFile(options.model.model));
+  BRAID_ASSIGN_OR_RETURN(const GroupSet share, ParseShare(options.share, model.network.groups));
+  BRAID_ASSIGN_OR_RETURN(std::optional<cluster::KeyRing> keys, LoadKeys(options));
+
+  cluster::DeviceOptions device;
+  device.name = name;
+  device.group = options.group;
+  device.share = share;
+  device.listen = options.listen;
+  device.peers = options.peers;
+  device.path = path;
+  device.max_batch = options.max_batch;
+  device.silence_limit = std::chrono::milliseconds(options.silence_ms);
+  device.ping_interval = device.silence_limit / 5;
+  device.log = [](const std::string& line) { spdlog::info("{}", line); };
+  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<DeviceHost> host,
+                         DeviceHost::Start(std::move(model), device, std::move(keys)));
+
+  Events events(options.json);
+  serving::GrpcDoorOptions door_options;
+  door_options.address = options.grpc;
+  door_options.allow_any_address = options.grpc_any_address;
+  door_options.version = BRAID_VERSION;
+  door_options.on_ready = [&events](bool ready, const Status& reason) {
+    if (ready) {
+      spdlog::info("ready");
+    } else {
+      spdlog::warn("not ready: {}", reason.ToString());
+    }
+    events.Emit(ready ? "ready" : "not_ready", {{"reason", reason.message()}});
+  };
+  // The door reports through `events`, so it is closed before they go.
+  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<serving::GrpcDoor> door,
+                         serving::GrpcDoor::Open(&host->device(), door_options));
+  events.Emit("listening", {{"name", name},
+                            {"group", options.group},
+                            {"model", host->model().network.name},
+                            {"model_digest", host->model().digest},
+                            {"share", ShareText(share)},
+                            {"kernels", kernels::PathName(path)},
+                            {"grpc", door->address()},
+                            {"listen", host->address()},
+                            {"pid", ::getpid()}});
+  spdlog::info("device {} of group {}: {} groups {}, gRPC on {}, peers on {}", name, options.group,
+               host->model().network.name, ShareText(share), door->address(),
+               host->address().empty() ? "nothing" : host->address());
+
+  int signal = 0;
+  while (::sigwait(&signals, &signal) != 0) {
+  }
+  spdlog::info("{}: draining", ::strsignal(signal));
+  events.Emit("draining");
+  door->Drain(std::chrono::milliseconds(options.notice_ms),
+              std::chrono::milliseconds(options.grace_ms));
+  events.Emit("stopped");
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddDeviceCommand(CLI::App& program, Work& work) {
+  auto options = std::make_shared<Options>();
+  CLI::App* device = program.add_subcommand("device", "Run one device of a group");
+  AddModelOptions(*device, options->model, true);
+  device->add_option("--name", options->name, "Unique in the group; else host and process")
+      ->type_name("NAME");
+  device->add_option("--group", options->group, "Devices of one group combine")
+      ->capture_default_str()
+      ->type_name("NAME");
+  device->add_option("--share", options->share, "Channel groups to carry (0,1 or 0-3), or all")
+      ->capture_default_str()
+      ->type_name("GROUPS");
+  device->add_option("--listen", options->listen, "Where peers dial us; port 0: a free one")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  device->add_option("--peer", options->peers, "Peers that we dial; may repeat")
+      ->allow_extra_args(false)
+      ->type_name("HOST:PORT");
+  device->add_option("--key-file", options->key_file, "The group's key, a file of mode 0600")
+      ->type_name("FILE");
+  device->add_option("--previous-key-file", options->previous_key_file, "Also accepted")
+      ->type_name("FILE");
+  device->add_option("--grpc", options->grpc, "The front door; port 0: a free one")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  device->add_flag("--grpc-any-address", options->grpc_any_address,
+                   "Open the door beyond loopback, without TLS");
+  device->add_option("--cpu", options->cpu, "Run on this processor only")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  device->add_option("--max-batch", options->max_batch, "Most images of one request")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str()
+      ->type_name("N");
+  device->add_option("--silence-ms", options->silence_ms, "A peer not heard so long is suspected")
+      ->check(CLI::Range(10, 60000))
+      ->capture_default_str()
+      ->type_name("MS");
+  device->add_option("--notice-ms", options->notice_ms, "From SIGTERM to refusing new requests")
+      ->check(CLI::Range(0, 600000))
+      ->capture_default_str()
+      ->type_name("MS");
+  device->add_option("--grace-ms", options->grace_ms, "Then, for requests in flight")
+      ->check(CLI::Range(0, 600000))
+      ->capture_default_str()
+      ->type_name("MS");
+  device->add_flag("--json", options->json, "Events as JSON lines on stdout");
+  device->callback([options, &work] { work = [options] { return RunDevice(*options); }; });
+}
+
+}  // namespace braid::cli

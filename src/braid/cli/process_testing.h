@@ -1,0 +1,59 @@
+// A model on disk for tests that start `braid` as a process. For tests of this module only.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "braid/cli/device_process.h"
+#include "braid/model/file.h"
+#include "braid/runtime/testing/random_network.h"
+
+namespace braid::cli {
+
+// A folder of its own with a four-group network of random weights for `digits`. Its accuracies are
+// invented so that more groups are better, as in a trained one: the rules combine devices.
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("braid_" +
+                 std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "_" +
+                 std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+    network_ = runtime::testing::SmallImageNetwork(3, 4, 4);
+    for (model::OperatingPoint& point : network_.points) {
+      int groups = 0;
+      for (const int term : point.terms) {
+        groups += network_.sub_networks[static_cast<size_t>(term)].groups.size();
+      }
+      point.accuracy = 0.8 + 0.04 * groups;
+    }
+    const Status written = model::WriteModelFile(network_, ModelPath());
+    EXPECT_TRUE(written.ok()) << written.ToString();
+  }
+  ~ProcessTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string ModelPath() const { return In("model.braid"); }
+  std::string In(const std::string& name) const { return (folder_ / name).string(); }
+
+  DeviceProcessOptions Device(const std::string& name, const std::string& share) const {
+    DeviceProcessOptions options;
+    options.program = BRAID_PROGRAM;
+    options.model = ModelPath();
+    options.name = name;
+    options.group = "test-" + std::to_string(::getpid());
+    options.share = share;
+    options.kernels = "scalar";
+    return options;
+  }
+
+  model::Network network_;
+
+ private:
+  const std::filesystem::path folder_;
+};
+
+}  // namespace braid::cli
