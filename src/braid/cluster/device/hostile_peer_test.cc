@@ -2,70 +2,18 @@
 // device lives on. Stale and refused frames of honest peers are not punished.
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "braid/cluster/device/handshake.h"
 #include "braid/cluster/device/logit_bounds.h"
-#include "braid/cluster/device/start_check.h"
 #include "braid/cluster/sim/group.h"
+#include "braid/cluster/sim/stranger.h"
 #include "braid/runtime/testing/random_network.h"
 
 namespace braid::cluster {
 namespace {
 
+using sim::Stranger;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Dials the device under test and says what the test wants.
-class Stranger final : public TransportHandler {
- public:
-  Stranger(MemoryNetwork* network, const std::string& name) : name(name) {
-    transport_ = network->MakeTransport(name);
-    transport_->SetHandler(this);
-    transport_->Dial("d0:1");
-  }
-  ~Stranger() override { transport_->SetHandler(nullptr); }
-
-  void OnConnected(ConnectionId connection, bool, const std::string&) override {
-    connection_ = connection;
-    open = true;
-  }
-  void OnFrame(ConnectionId, Frame frame) override {
-    if (frame.kind == FrameKind::kPing) {  // an honest peer that has something to do
-      Pong pong{.echo = 0, .requests_queued = 1, .macs_per_second = 0};
-      for (size_t i = 0; i < 8; ++i) pong.echo |= uint64_t{frame.payload[i]} << (8 * i);
-      Say(FrameKind::kPong, EncodePong(pong));
-      return;
-    }
-    heard.push_back(std::move(frame));
-  }
-  void OnClosed(ConnectionId, const Status&) override { open = false; }
-  void OnDialFailed(const std::string& address, const Status& reason) override {
-    ADD_FAILURE() << address << ": " << reason.ToString();
-  }
-
-  void Say(Frame frame) { transport_->Send(connection_, std::move(frame)); }
-  void Say(FrameKind kind, std::vector<uint8_t> payload) {
-    Frame frame;
-    frame.kind = kind;
-    frame.payload = std::move(payload);
-    Say(std::move(frame));
-  }
-  const Frame* Heard(FrameKind kind) const {
-    for (const Frame& frame : heard) {
-      if (frame.kind == kind) return &frame;
-    }
-    return nullptr;
-  }
-
-  const std::string name;
-  bool open = false;
-  std::vector<Frame> heard;
-
- private:
-  std::unique_ptr<MemoryTransport> transport_;
-  ConnectionId connection_{};
-};
 
 // Device d0 carries groups 0 and 1, the stranger says that it carries 2 and 3.
 class HostilePeerTest : public testing::Test {

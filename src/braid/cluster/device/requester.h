@@ -64,6 +64,7 @@ class Requester {
   void Perform(Answer& action);
   void Perform(Reject& action);
   void SendStart(const StartAttempt& action, const Request& request);
+  void JudgeBlames();
   void FailLostAt(DeviceId peer, TimePoint pinged);
   void FinishIfComplete(const AttemptId& id);
   void AddBlame(const AttemptId& id, const Attempt::Blame& blame);

@@ -6,7 +6,7 @@ namespace braid::cluster {
 namespace {
 
 // A busy peer's map may be late by this many limits: then it is lost, whatever else comes in.
-constexpr int kMostLimits = 3;
+constexpr int kMostLimits = 2;
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 list(APPEND cluster_sources
   device/attempt.cc
+  device/attempt_outcomes.cc
   device/early_maps.cc
   device/executor.cc
   device/handshake.cc
