@@ -91,22 +91,22 @@ void Call::Send(int endpoint) {
   auto attempt = std::make_shared<Attempt>();  // shared by the callback and the hedge timer
   attempt->endpoint = endpoint;
   attempt->started = Now();
-  attempt->context.set_deadline(ToSystemTime(deadline_));
+  attempt->context->set_deadline(ToSystemTime(deadline_));
   {
     const std::lock_guard lock(mutex_);
     attempts_.push_back(attempt);
     busy_[static_cast<size_t>(endpoint)] = true;
   }
-  if (!pool_->Begin(&attempt->context)) {
+  if (!pool_->Begin(attempt->context.get())) {
     pool_->Ended(endpoint);
     Fail({StatusCode::kCancelled, "the client closes"});
     return;
   }
   pool_->endpoint(endpoint).inference->async()->ModelInfer(
-      &attempt->context, &request_, &attempt->response,
+      attempt->context.get(), &request_, &attempt->response,
       [self = shared_from_this(), attempt](const grpc::Status& outcome) {
         self->OnFinished(attempt, outcome);
-        self->pool_->End(&attempt->context);
+        self->pool_->End(std::move(attempt->context));
       });
   if (pool_->size() > 1) {
     const std::weak_ptr<Call> weak = weak_from_this();
@@ -215,17 +215,16 @@ void Call::Fail(const Status& status) { Finish(status); }
 
 void Call::Finish(Result<InferReply> result) {
   Client::Done done;
-  std::vector<std::shared_ptr<Attempt>> open;
   {
     const std::lock_guard lock(mutex_);
     if (!done_) return;
     done = std::exchange(done_, nullptr);
     for (const auto& attempt : attempts_) {
-      if (attempt->open) open.push_back(attempt);
+      // Under the lock, since an attempt that closes gives its context away.
+      if (attempt->open) attempt->context->TryCancel();
     }
     if (result.ok()) result->attempts = static_cast<int>(attempts_.size());
   }
-  for (const auto& attempt : open) attempt->context.TryCancel();
   done(std::move(result));
 }
 

@@ -25,11 +25,11 @@ class Call : public std::enable_shared_from_this<Call> {
 
  private:
   struct Attempt {
-    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
     inference::ModelInferResponse response;
     int endpoint = 0;
     TimePoint started{};
-    bool open = true;
+    bool open = true;  // false before the context goes
   };
 
   // Sends to another endpoint, or arranges to try again later when there is none to send to.

@@ -74,18 +74,18 @@ void Pool::Probe(int endpoint) {
 
 void Pool::CheckHealth(int index, Duration limit, std::function<void(Status)> done) {
   struct Call {
-    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
     HealthCheckRequest request;
     HealthCheckResponse response;
   };
   auto call = std::make_shared<Call>();  // shared: std::function wants a copyable capture
-  call->context.set_deadline(ToSystemTime(std::chrono::steady_clock::now() + limit));
-  if (!Begin(&call->context)) {
+  call->context->set_deadline(ToSystemTime(std::chrono::steady_clock::now() + limit));
+  if (!Begin(call->context.get())) {
     done({StatusCode::kCancelled, "the client closes"});
     return;
   }
   endpoint(index).health->async()->Check(
-      &call->context, &call->request, &call->response,
+      call->context.get(), &call->request, &call->response,
       [this, call, done = std::move(done)](const grpc::Status& outcome) {
         Status status = protocol::FromGrpc(outcome);
         // Servers without the health service are taken at their word: they answered.
@@ -95,7 +95,7 @@ void Pool::CheckHealth(int index, Duration limit, std::function<void(Status)> do
           status = Unavailable("not serving");
         }
         done(status);
-        End(&call->context);
+        End(std::move(call->context));
       });
 }
 
@@ -103,14 +103,19 @@ bool Pool::Begin(grpc::ClientContext* context) {
   const std::lock_guard lock(mutex_);
   if (closing_) return false;
   calls_.insert(context);
+  ++active_;
   return true;
 }
 
-void Pool::End(grpc::ClientContext* context) {
+void Pool::End(std::unique_ptr<grpc::ClientContext> context) {
+  {
+    const std::lock_guard lock(mutex_);
+    calls_.erase(context.get());
+  }
+  context.reset();
   const std::lock_guard lock(mutex_);
-  calls_.erase(context);
-  // Under the lock: Close may destroy the pool as soon as it sees the set empty.
-  if (calls_.empty()) idle_.notify_all();
+  // Under the lock: Close may destroy the pool as soon as it sees that nothing is active.
+  if (--active_ == 0) idle_.notify_all();
 }
 
 void Pool::Close() {
@@ -122,7 +127,7 @@ void Pool::Close() {
   std::unique_lock lock(mutex_);
   // TryCancel under the lock is safe: callbacks run on gRPC's threads, never inside it.
   for (grpc::ClientContext* context : calls_) context->TryCancel();
-  idle_.wait(lock, [this] { return calls_.empty(); });
+  idle_.wait(lock, [this] { return active_ == 0; });
 }
 
 }  // namespace braid::client

@@ -44,7 +44,10 @@ class Pool {
   // Every gRPC call in flight is registered, so that Close can cancel it and wait for its callback.
   // False once closing: then the call must not be started.
   bool Begin(grpc::ClientContext* context);
-  void End(grpc::ClientContext* context);
+  // The last thing that a call's callback does. It takes the context, since that holds the channel:
+  // the last owner of a channel must not be a callback, which runs on a thread that the channel's
+  // end waits for.
+  void End(std::unique_ptr<grpc::ClientContext> context);
   // No call, task or callback is running or follows after this.
   void Close();
 
@@ -58,7 +61,8 @@ class Pool {
   mutable std::mutex mutex_;
   EndpointTable table_;
   bool closing_ = false;
-  std::set<grpc::ClientContext*> calls_;
+  std::set<grpc::ClientContext*> calls_;  // may be cancelled
+  int active_ = 0;                        // begun, and not ended with everything they hold
   std::condition_variable idle_;
 
   Timer timer_;  // last: its tasks use all of the above
