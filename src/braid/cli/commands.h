@@ -21,7 +21,9 @@ using Work = std::function<Status()>;
   X(Eval)                 \
   X(Inspect)              \
   X(Data)                 \
-  X(Train)
+  X(Train)                \
+  X(Bench)                \
+  X(BenchWorker)
 
 #define BRAID_DECLARE_COMMAND(Name) void Add##Name##Command(CLI::App& program, Work& work);
 BRAID_COMMANDS(BRAID_DECLARE_COMMAND)
