@@ -45,6 +45,7 @@ DeviceProcessOptions Demo::DeviceAt(size_t index) const {
   options.group = fmt::format("demo-{}", ::getpid());
   options.share = ShareText(shares_[index]);
   options.kernels = options_.kernels;
+  options.more = {"--quiet"};  // who comes and goes is the demo's own story
   if (index > 0) options.peers = {devices_[0]->listen()};
   return options;
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
@@ -40,6 +41,7 @@ struct Options {
   int silence_ms = 100;
   int notice_ms = 100;
   int grace_ms = 2000;
+  bool quiet = false;
   bool json = false;
 };
 
@@ -113,6 +115,7 @@ Result<std::optional<cluster::KeyRing>> LoadKeys(const Options& options) {
 
 Status RunDevice(const Options& options) {
   const sigset_t signals = BlockEndSignals();
+  if (options.quiet) spdlog::set_level(spdlog::level::warn);
   const std::string name = options.name.empty() ? DefaultName() : options.name;
   BRAID_RETURN_IF_ERROR(CheckName(name));
   if (options.cpu >= 0) BRAID_RETURN_IF_ERROR(PinTo(options.cpu));
@@ -136,13 +139,14 @@ Status RunDevice(const Options& options) {
                          DeviceHost::Start(std::move(model), device, std::move(keys)));
 
   Events events(options.json);
+  std::atomic<bool> ended = false;
   serving::GrpcDoorOptions door_options;
   door_options.address = options.grpc;
   door_options.allow_any_address = options.grpc_any_address;
   door_options.version = BRAID_VERSION;
-  door_options.on_ready = [&events](bool ready, const Status& reason) {
-    if (ready) {
-      spdlog::info("ready");
+  door_options.on_ready = [&events, &ended](bool ready, const Status& reason) {
+    if (ready || ended) {
+      spdlog::info(ready ? "ready" : "not ready: draining");
     } else {
       spdlog::warn("not ready: {}", reason.ToString());
     }
@@ -167,6 +171,7 @@ Status RunDevice(const Options& options) {
   int signal = 0;
   while (::sigwait(&signals, &signal) != 0) {
   }
+  ended = true;
   spdlog::info("{}: draining", ::strsignal(signal));
   events.Emit("draining");
   door->Drain(std::chrono::milliseconds(options.notice_ms),
@@ -223,6 +228,7 @@ void AddDeviceCommand(CLI::App& program, Work& work) {
       ->check(CLI::Range(0, 600000))
       ->capture_default_str()
       ->type_name("MS");
+  device->add_flag("--quiet", options->quiet, "Log warnings only");
   device->add_flag("--json", options->json, "Events as JSON lines on stdout");
   device->callback([options, &work] { work = [options] { return RunDevice(*options); }; });
 }

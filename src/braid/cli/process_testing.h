@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -17,11 +18,7 @@ namespace braid::cli {
 // invented so that more groups are better, as in a trained one: the rules combine devices.
 class ProcessTest : public testing::Test {
  protected:
-  ProcessTest()
-      : folder_(std::filesystem::temp_directory_path() /
-                ("braid_" +
-                 std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "_" +
-                 std::to_string(::getpid()))) {
+  ProcessTest() : folder_(std::filesystem::temp_directory_path() / FolderName()) {
     std::filesystem::create_directories(folder_);
     network_ = runtime::testing::SmallImageNetwork(3, 4, 4);
     for (model::OperatingPoint& point : network_.points) {
@@ -53,6 +50,12 @@ class ProcessTest : public testing::Test {
   model::Network network_;
 
  private:
+  static std::string FolderName() {
+    std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::replace(name.begin(), name.end(), '/', '_');  // of parameterized tests
+    return "braid_" + name + "_" + std::to_string(::getpid());
+  }
+
   const std::filesystem::path folder_;
 };
 
