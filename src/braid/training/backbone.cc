@@ -1,0 +1,146 @@
+// The two backbones, layer by layer. Layer: training.
+#include "braid/training/backbone.h"
+
+#include <utility>
+#include <vector>
+
+namespace braid::training {
+namespace {
+
+using model::Activation;
+using model::Layer;
+using model::LayerIndex;
+using model::Network;
+using model::Op;
+using model::Window;
+
+Window Square(int kernel, int stride, int pad) {
+  return {kernel, kernel, stride, stride, pad, pad, pad, pad};
+}
+
+// Appends layers and keeps track of the map sizes.
+class Builder {
+ public:
+  explicit Builder(const BackboneSpec& spec) : dense_(spec.dense) {
+    network_.groups = kGroups;
+    network_.input_h = spec.height;
+    network_.input_w = spec.width;
+    network_.input_c = spec.image_channels;
+    Layer input;
+    input.name = "input";
+    input.op = Op::kInput;
+    input.activation = Activation::kSigned;
+    input.out_h = spec.height;
+    input.out_w = spec.width;
+    input.group_channels = {spec.image_channels};
+    network_.layers.push_back(std::move(input));
+  }
+
+  LayerIndex Conv(std::string name, LayerIndex input, int channels, int kernel, int stride) {
+    const Layer& from = network_.layers[static_cast<size_t>(input)];
+    Layer layer;
+    layer.name = std::move(name);
+    layer.op = Op::kConv;
+    layer.input = input;
+    layer.window = Square(kernel, stride, kernel / 2);
+    layer.dense = dense_;
+    layer.out_h = (from.out_h + 2 * (kernel / 2) - kernel) / stride + 1;
+    layer.out_w = (from.out_w + 2 * (kernel / 2) - kernel) / stride + 1;
+    layer.group_channels.assign(kGroups, channels / kGroups);
+    network_.layers.push_back(std::move(layer));
+    return static_cast<LayerIndex>(network_.layers.size()) - 1;
+  }
+
+  void AddShortcut(LayerIndex layer, LayerIndex from) {
+    network_.layers[static_cast<size_t>(layer)].shortcut = from;
+  }
+
+  LayerIndex SumPool(std::string name, LayerIndex input) {
+    const Layer& from = network_.layers[static_cast<size_t>(input)];
+    Layer layer;
+    layer.name = std::move(name);
+    layer.op = Op::kSumPool;
+    layer.input = input;
+    layer.window = {from.out_h, from.out_w, 1, 1, 0, 0, 0, 0};
+    layer.out_h = 1;
+    layer.out_w = 1;
+    layer.group_channels = from.group_channels;
+    network_.layers.push_back(std::move(layer));
+    return static_cast<LayerIndex>(network_.layers.size()) - 1;
+  }
+
+  void Head(std::string name, LayerIndex input, int classes) {
+    Layer layer;
+    layer.name = std::move(name);
+    layer.op = Op::kLinear;
+    layer.input = input;
+    layer.activation = Activation::kLogits;
+    layer.out_h = 1;
+    layer.out_w = 1;
+    layer.group_channels = {classes};
+    network_.layers.push_back(std::move(layer));
+  }
+
+  Network Take() { return std::move(network_); }
+
+ private:
+  bool dense_;
+  Network network_;
+};
+
+Network MakeCnn(const BackboneSpec& spec) {
+  Builder b(spec);
+  const LayerIndex c1 = b.Conv("conv1", 0, spec.channels, 3, 2);
+  const LayerIndex c2 = b.Conv("conv2", c1, spec.channels, 3, 2);
+  const LayerIndex c3 = b.Conv("conv3", c2, spec.channels, 3, 1);
+  b.Head("head", c3, spec.classes);
+  return b.Take();
+}
+
+// The wide value of each block's end is what the next block adds, so the chain of shortcuts is
+// never rounded to seven bits; the convolutions read its Bounded ReLU.
+Network MakeResnet(const BackboneSpec& spec) {
+  Builder b(spec);
+  const int c = spec.channels;
+  const LayerIndex stem = b.Conv("stem", 0, c, 3, 1);
+  LayerIndex last = stem;
+  int channels = c;
+  for (int stage = 0; stage < 3; ++stage) {
+    const int out = c << stage;
+    const int stride = stage == 0 ? 1 : 2;
+    const std::string block = "stage" + std::to_string(stage + 1);
+    LayerIndex shortcut = last;
+    if (stride != 1 || out != channels) {
+      shortcut = b.Conv(block + "/shortcut", last, out, 1, stride);
+    }
+    const LayerIndex inner = b.Conv(block + "/conv1", last, out, 3, stride);
+    last = b.Conv(block + "/conv2", inner, out, 3, 1);
+    b.AddShortcut(last, shortcut);
+    channels = out;
+  }
+  b.Head("head", b.SumPool("pool", last), spec.classes);
+  return b.Take();
+}
+
+}  // namespace
+
+Result<Network> MakeBackbone(const BackboneSpec& spec) {
+  if (spec.channels < 16 || spec.channels > 1024 || spec.channels % 16 != 0) {
+    return InvalidArgument("channels: " + std::to_string(spec.channels) +
+                           " is no multiple of 16 in 16..1024");
+  }
+  if (spec.height < 8 || spec.width < 8 || spec.height > 1024 || spec.width > 1024) {
+    return InvalidArgument("image size: " + std::to_string(spec.height) + "x" +
+                           std::to_string(spec.width) + " is not within 8..1024");
+  }
+  if (spec.image_channels < 1 || spec.classes < 2) {
+    return InvalidArgument("image channels or classes: too few");
+  }
+  if (spec.name == "cnn") return MakeCnn(spec);
+  if (spec.name == "resnet") return MakeResnet(spec);
+  return InvalidArgument("backbone: '" + spec.name + "' is neither cnn nor resnet");
+}
+
+bool BackboneNormalizes(const std::string& name) { return name == "resnet"; }
+
+}  // namespace braid::training

@@ -1,0 +1,34 @@
+// Backbones: networks without weights, as the graph that training interprets and export fills.
+// Layer: training.
+#pragma once
+
+#include <string>
+
+#include "braid/base/status.h"
+#include "braid/model/network.h"
+
+namespace braid::training {
+
+// Every trained network is divided into four channel groups (quarters).
+inline constexpr int kGroups = 4;
+
+struct BackboneSpec {
+  std::string name = "cnn";  // "cnn" or "resnet"
+  int height = 28, width = 28, image_channels = 1;
+  int classes = 10;
+  // Channels of the narrowest convolution, a multiple of 16 (group boundaries are multiples of 4).
+  int channels = 32;
+  // Cross weights between the groups of a sub-network, or grouped convolution.
+  bool dense = true;
+};
+
+// cnn: three 3x3 convolutions of `channels` channels, strides 2, 2, 1, and one linear layer over
+// the last map. resnet: a 3x3 stem and three residual blocks of c, 2c, 4c channels, strides 1, 2,
+// 2, whose shortcuts carry the wide values, a sum pool over the last map and one linear layer.
+// INVALID_ARGUMENT for an unknown name or sizes that do not fit.
+Result<model::Network> MakeBackbone(const BackboneSpec& spec);
+
+// Whether the convolutions of this backbone train with a private normalization per sub-network.
+bool BackboneNormalizes(const std::string& name);
+
+}  // namespace braid::training

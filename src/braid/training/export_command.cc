@@ -1,0 +1,63 @@
+// braid-train export: from a checkpoint to a model file. Layer: training.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "braid/model/file.h"
+#include "braid/training/checkpoint.h"
+#include "braid/training/commands.h"
+#include "braid/training/session.h"
+#include "braid/training/trainer.h"
+
+namespace braid::training {
+namespace {
+
+struct ExportOptions {
+  std::string checkpoint, out;
+  bool json = false;
+  MachineOptions machine;
+};
+
+Status Export(const ExportOptions& options) {
+  BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
+  BRAID_ASSIGN_OR_RETURN(const Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
+  BRAID_ASSIGN_OR_RETURN(const Splits splits, LoadSplits(recipe.data, options.machine));
+  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
+                         Trainer::Create(recipe, splits.train, device));
+  BRAID_RETURN_IF_ERROR(trainer->Restore(options.checkpoint));
+  if (!trainer->position().done) {
+    return FailedPrecondition(options.checkpoint + ": the training has not ended (train --resume)");
+  }
+  const std::string path = options.out.empty() ? RunName(recipe) + ".braid" : options.out;
+  BRAID_ASSIGN_OR_RETURN(
+      const ExportedModel exported,
+      ExportRun(trainer->net(), trainer->family(), recipe, splits.train, splits.test,
+                RunName(recipe), CommandOf(recipe) + LimitOf(options.machine), 0));
+  BRAID_RETURN_IF_ERROR(model::WriteModelFile(exported.network, path));
+  if (options.json) {
+    std::printf("%s\n", DescribeExport(exported, path).c_str());
+  } else {
+    PrintExport(exported, path);
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App& program, Work& work) {
+  CLI::App* command = program.add_subcommand("export", "Make a model file from a checkpoint");
+  const auto o = std::make_shared<ExportOptions>();
+  command->add_option("--checkpoint", o->checkpoint, "checkpoint.safetensors of a finished run")
+      ->required();
+  command->add_option("--out", o->out, "The .braid file to write (NAME.braid)");
+  command->add_option("--threads", o->machine.threads, "Of libtorch")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--device", o->machine.device, "cpu or cuda")->capture_default_str();
+  command->add_option("--limit", o->machine.limit, "Only the first N images of each split");
+  command->add_flag("--offline", o->machine.offline, "Never download");
+  command->add_flag("--json", o->json, "One JSON document on stdout");
+  command->callback([o, &work] { work = [o] { return Export(*o); }; });
+}
+
+}  // namespace braid::training

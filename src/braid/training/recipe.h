@@ -1,0 +1,64 @@
+// A recipe: everything that decides what a training yields, by name. Layer: training.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "braid/base/status.h"
+
+namespace braid::training {
+
+// How the sub-networks of a family share the steps (docs/results/fluid.md compares them).
+enum class Policy : uint8_t {
+  kJoint = 0,        // every step adds the losses of several sub-networks
+  kIncremental = 1,  // one sub-network after the other (nested incremental training)
+};
+
+struct Recipe {
+  std::string family = "fluid2";
+  std::string data = "mnist";
+  std::string backbone = "cnn";
+  int channels = 32;
+  bool dense = true;  // cross weights between groups, or grouped convolution
+  uint64_t seed = 1;
+
+  int epochs = 5;  // passes over the training set for every sub-network that is not sampled
+  int batch = 64;
+  double learning_rate = 5e-3;  // the peak; cosine to 0 in every stage
+  double weight_decay = 1e-3;
+  int shift = 1;  // augmentation, Augmentation in batches.h
+  bool flip = false;
+
+  Policy policy = Policy::kJoint;
+  int outer_iterations = 1;  // kIncremental: rounds over all sub-networks, epochs divided by them
+  bool freeze = false;       // kIncremental: earlier sub-networks' weights no longer move
+  bool write_back = true;    // kIncremental: upper sub-networks change the shared weights too
+  double distillation = 0;   // weight of the full network's probabilities as targets of the others
+  double sum_loss = 0.5;     // weight of the cross-entropy of added logits
+  double full_weight = 1;    // weight of the full network's loss among those of a step
+  double narrow_weight = 1;  // weight of the losses of single channel groups
+
+  // Share of each stage's steps after which bounds are calibrated and rounding is trained with.
+  double bounded_from = 0.75;
+  // Bound of a Bounded ReLU: the activation at this rank fraction, zeros included.
+  double bound_rank = 0.9997;
+};
+
+// The defaults for a family on a data set: epochs, augmentation, policy.
+Recipe DefaultRecipe(const std::string& family, const std::string& data,
+                     const std::string& backbone);
+
+// INVALID_ARGUMENT that names the field.
+Status CheckRecipe(const Recipe& recipe);
+
+// JSON with one key a field; an unknown key, a wrong type or a value out of range is an error.
+std::string RecipeToJson(const Recipe& recipe);
+Result<Recipe> RecipeFromJson(const std::string& json);
+
+// The command that trains the same again.
+std::string CommandOf(const Recipe& recipe);
+
+// "fluid2_mnist_s1"; backbone and deviations are named by the caller.
+std::string RunName(const Recipe& recipe);
+
+}  // namespace braid::training

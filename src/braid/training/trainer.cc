@@ -1,0 +1,188 @@
+// The loop over stages and steps. Layer: training.
+#include "braid/training/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "braid/training/backbone.h"
+#include "braid/training/evaluate.h"
+#include "braid/training/fluid/loss.h"
+#include "braid/training/quantization/bounds.h"
+
+namespace braid::training {
+namespace {
+
+// Batches whose activations decide the bounds, and that refresh the statistics before folding.
+constexpr int kCalibrationBatches = 8;
+constexpr int kStatisticsBatches = 40;
+// Steps over which the learning rate rises: Adam's first steps are as long as its later ones but
+// know less.
+constexpr int kWarmUpSteps = 100;
+
+double LearningRate(double peak, int step, int steps) {
+  const double warm = std::min(1.0, (step + 1.0) / std::min(kWarmUpSteps, std::max(steps / 10, 1)));
+  return peak * warm * 0.5 * (1 + std::cos(std::numbers::pi * step / steps));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Trainer>> Trainer::Create(const Recipe& recipe, const data::Dataset& train,
+                                                 torch::Device device) {
+  BRAID_RETURN_IF_ERROR(CheckRecipe(recipe));
+  BRAID_ASSIGN_OR_RETURN(Family family, MakeFamily(recipe.family));
+  BackboneSpec spec;
+  spec.name = recipe.backbone;
+  spec.height = train.height;
+  spec.width = train.width;
+  spec.image_channels = train.channels;
+  spec.classes = static_cast<int>(train.labels.size());
+  spec.channels = recipe.channels;
+  spec.dense = recipe.dense;
+  BRAID_ASSIGN_OR_RETURN(const model::Network skeleton, MakeBackbone(spec));
+  if (train.count < recipe.batch) {
+    return InvalidArgument("batch: larger than the training set of " + std::to_string(train.count));
+  }
+  return std::unique_ptr<Trainer>(new Trainer(recipe, std::move(family), skeleton, train, device));
+}
+
+Trainer::Trainer(const Recipe& recipe, Family family, const model::Network& skeleton,
+                 const data::Dataset& train, torch::Device device)
+    : recipe_(recipe),
+      family_(std::move(family)),
+      train_(train),
+      net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device),
+      optimizer_(
+          net_.parameters(),
+          {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = recipe.weight_decay}),
+      batches_(train, recipe.batch, {recipe.shift, recipe.flip}, recipe.seed),
+      stages_(MakeStages(family_, recipe)) {
+  net_.Initialize(recipe.seed);
+}
+
+Status Trainer::Restore(const std::string& checkpoint) {
+  BRAID_ASSIGN_OR_RETURN(position_, LoadCheckpoint(checkpoint, net_, optimizer_));
+  const auto stages = static_cast<int>(stages_.size());
+  if (position_.stage > stages || (position_.stage == stages) != position_.done ||
+      (!position_.done &&
+       position_.stage_step > StageSteps(stages_[static_cast<size_t>(position_.stage)]))) {
+    return DataLoss(checkpoint + ": position lies outside the training");
+  }
+  return OkStatus();
+}
+
+int Trainer::StageSteps(const Stage& stage) const {
+  return std::max(1, static_cast<int>(std::lround(stage.epochs * batches_.per_epoch())));
+}
+
+void Trainer::Enter(const Stage& stage) {
+  const bool everything = stage.trained == GroupSet::First(kGroups) && stage.frozen.empty() &&
+                          stage.subs.size() == family_.sub_networks.size();
+  trainable_ = torch::Tensor();
+  if (everything) return;
+  trainable_ = torch::zeros_like(net_.parameters().values());
+  net_.MarkBlocks(trainable_, stage.trained, 1);
+  net_.MarkBlocks(trainable_, stage.frozen, 0);
+  for (const int sub : stage.subs) net_.MarkTables(trainable_, sub, 1);
+}
+
+torch::Tensor Trainer::NextInput(int global_step, torch::Tensor& targets) {
+  const int per_epoch = batches_.per_epoch();
+  batches_.Fill(global_step / per_epoch, global_step % per_epoch, images_, targets_);
+  targets = torch::tensor(targets_, torch::kInt64).to(net_.device());
+  return net_.Input(
+      PixelTensor(images_, batches_.batch_size(), train_.height, train_.width, train_.channels));
+}
+
+// Statistics are folded into gains and biases, bounds measured, and rounding begins.
+void Trainer::Bound(const Stage& stage) {
+  torch::NoGradGuard no_grad;
+  net_.NewStep();
+  std::vector<torch::Tensor> inputs;
+  torch::Tensor targets;
+  for (int i = 0; i < kStatisticsBatches; ++i) {
+    inputs.push_back(NextInput(position_.global_step + i, targets));
+  }
+  for (const int sub : stage.subs) {
+    if (net_.normalizing(sub)) {
+      for (const torch::Tensor& x : inputs) net_.Forward(sub, x, /*training=*/true);
+      net_.FoldNormalization(sub);
+    }
+  }
+  inputs.resize(kCalibrationBatches);
+  for (const int sub : stage.subs) {
+    if (net_.bounded(sub)) continue;
+    net_.SetBounds(sub, CalibrateBounds(net_, sub, inputs, recipe_.bound_rank));
+  }
+}
+
+double Trainer::Step(const Stage& stage, double learning_rate) {
+  torch::Tensor targets;
+  const torch::Tensor x = NextInput(position_.global_step, targets);
+  net_.NewStep();
+  std::vector<int> subs = stage.subs;
+  if (subs.size() > 1) {
+    Rng rng(recipe_.seed * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(position_.global_step));
+    subs = SampleStep(family_, rng);
+  }
+  torch::Tensor loss = StepLoss(net_, family_, recipe_, subs, x, targets);
+  loss.backward();
+  optimizer_.Step(learning_rate, trainable_);
+  return loss.item<double>();
+}
+
+Status Trainer::Run(const TrainerOptions& options) {
+  int total = 0, done = 0;
+  for (size_t s = 0; s < stages_.size(); ++s) {
+    total += StageSteps(stages_[s]);
+    if (static_cast<int>(s) < position_.stage) done += StageSteps(stages_[s]);
+  }
+  done += position_.stage_step;
+  const int every = options.checkpoint_every > 0 ? options.checkpoint_every : batches_.per_epoch();
+  const auto save = [&]() -> Status {
+    if (options.checkpoint.empty()) return OkStatus();
+    return SaveCheckpoint(options.checkpoint, recipe_, net_, optimizer_, position_);
+  };
+  double loss_sum = 0;
+  int loss_count = 0;
+  for (; position_.stage < static_cast<int>(stages_.size());
+       ++position_.stage, position_.stage_step = 0) {
+    const Stage& stage = stages_[static_cast<size_t>(position_.stage)];
+    const int steps = StageSteps(stage);
+    const int bounded_from = static_cast<int>(recipe_.bounded_from * steps);
+    Enter(stage);
+    if (position_.stage_step == 0 && position_.stage > 0) {
+      // Moments of other sub-networks' gradients would push weights that now have other duties.
+      optimizer_.first_moment().zero_();
+      optimizer_.second_moment().zero_();
+      optimizer_.steps = 0;
+    }
+    while (position_.stage_step < steps) {
+      if (options.stop != nullptr && *options.stop) {
+        BRAID_RETURN_IF_ERROR(save());
+        return Status(StatusCode::kCancelled, "stopped; --resume goes on from the checkpoint");
+      }
+      if (stage.bounds && position_.stage_step == bounded_from) Bound(stage);
+      const double rate = LearningRate(recipe_.learning_rate, position_.stage_step, steps);
+      const double loss = Step(stage, rate);
+      if (!std::isfinite(loss)) return Internal("the loss is not finite any more");
+      loss_sum += loss;
+      ++loss_count;
+      ++position_.stage_step;
+      ++position_.global_step;
+      ++done;
+      if (options.report && (done % options.report_every == 0 || done == total)) {
+        options.report({stage.name, done, total, loss_sum / loss_count, rate});
+        loss_sum = 0;
+        loss_count = 0;
+      }
+      if (position_.global_step % every == 0) BRAID_RETURN_IF_ERROR(save());
+    }
+    if (stage.bounds && bounded_from >= steps) Bound(stage);
+  }
+  position_.done = true;
+  return save();
+}
+
+}  // namespace braid::training

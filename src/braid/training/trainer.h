@@ -1,0 +1,75 @@
+// The training loop: stages of a recipe, checkpoints, bounds and rounding towards the end of each
+// stage. Layer: training.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "braid/base/status.h"
+#include "braid/data/dataset.h"
+#include "braid/training/batches.h"
+#include "braid/training/braided_net.h"
+#include "braid/training/checkpoint.h"
+#include "braid/training/family.h"
+#include "braid/training/fluid/stages.h"
+#include "braid/training/parameters.h"
+#include "braid/training/recipe.h"
+
+namespace braid::training {
+
+// What the loop tells while it runs; the caller prints and logs.
+struct Progress {
+  std::string stage;
+  int step = 0, steps = 0;  // of the whole training
+  double loss = 0;          // mean since the last report
+  double learning_rate = 0;
+};
+
+struct TrainerOptions {
+  std::string checkpoint;                       // path; empty: none is written
+  int checkpoint_every = 0;                     // steps; 0: once an epoch
+  const std::atomic<bool>* stop = nullptr;      // true: save and return CANCELLED
+  int report_every = 50;                        // steps
+  std::function<void(const Progress&)> report;  // may be empty
+};
+
+class Trainer {
+ public:
+  // `train` must outlive this. INVALID_ARGUMENT when recipe and data do not fit.
+  static Result<std::unique_ptr<Trainer>> Create(const Recipe& recipe, const data::Dataset& train,
+                                                 torch::Device device);
+
+  // Goes on from a checkpoint of the same recipe.
+  Status Restore(const std::string& checkpoint);
+  // Trains to the end. CANCELLED when told to stop: the checkpoint is written then.
+  Status Run(const TrainerOptions& options);
+
+  BraidedNet& net() { return net_; }
+  const Family& family() const { return family_; }
+  const Position& position() const { return position_; }
+
+ private:
+  Trainer(const Recipe& recipe, Family family, const model::Network& skeleton,
+          const data::Dataset& train, torch::Device device);
+  int StageSteps(const Stage& stage) const;
+  void Enter(const Stage& stage);
+  void Bound(const Stage& stage);
+  double Step(const Stage& stage, double learning_rate);
+  torch::Tensor NextInput(int global_step, torch::Tensor& targets);
+
+  Recipe recipe_;
+  Family family_;
+  const data::Dataset& train_;
+  BraidedNet net_;
+  AdamW optimizer_;
+  Batches batches_;
+  std::vector<Stage> stages_;
+  torch::Tensor trainable_;  // flat mask of the stage; undefined: everything
+  Position position_;
+  std::vector<uint8_t> images_;
+  std::vector<int64_t> targets_;
+};
+
+}  // namespace braid::training
