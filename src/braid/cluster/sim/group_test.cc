@@ -58,6 +58,24 @@ TEST_P(GroupTest, KeepsManyRequestsInFlightApart) {
   EXPECT_EQ(group.judge().failovers(), 0);
 }
 
+// A loss too short for anybody to be suspected: only that the other device is idle tells.
+TEST(LostFrameTest, AStartOrItsAnswerThatIsLostCostsAnAttemptAndNoRequest) {
+  const model::ModelFile model = BraidedModel(11);
+  Oracle oracle(model.network);
+  for (const auto& [from, to] : {std::pair("d0", "d1"), std::pair("d1", "d0")}) {
+    Group group(model, &oracle, {.seed = 7, .shares = {GroupSet(0b0011), GroupSet(0b1100)}});
+    group.RunFor(milliseconds(200));
+    group.network().SetFault(from, to, LinkFault::kDrop);
+    group.Submit(0, model::FindPoint(model.network, "g0+1,2+3"), 1, seconds(1));
+    group.RunFor(milliseconds(50));
+    group.network().SetFault(from, to, LinkFault::kNone);
+    group.RunFor(seconds(2));
+    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+    EXPECT_EQ(group.judge().answered(), 1) << "lost from " << from << " to " << to;
+    EXPECT_GT(group.judge().failovers(), 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shares, GroupTest,
     testing::Values(std::vector<GroupSet>{GroupSet(0b1111)},
