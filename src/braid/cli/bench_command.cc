@@ -16,7 +16,7 @@ namespace {
 
 struct Arguments {
   std::string models = "models";
-  std::vector<std::string> networks = {"mnist", "cifar10"};
+  std::vector<std::string> networks = {"mnist"};
   int rounds = 3;
   int measure_ms = 1000;
   bool quick = false;
