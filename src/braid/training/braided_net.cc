@@ -149,7 +149,7 @@ torch::Tensor BraidedNet::Input(const torch::Tensor& pixels) const {
 torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
   const LayerState& state = states_[static_cast<size_t>(layer)];
   torch::Tensor weight = parameters_[static_cast<size_t>(state.weight)];
-  if (bounded(sub)) {
+  if (bounded(sub) && rounding_) {
     torch::Tensor& rounded = rounded_[static_cast<size_t>(layer)];
     if (!rounded.defined()) {
       const torch::Tensor step = (weight.detach().flatten(1).abs().amax(1) / 127).clamp_min(1e-12);
@@ -166,6 +166,7 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
 
 torch::Tensor BraidedNet::Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const {
   const double bound_value = bound(sub, layer);
+  if (bounded(sub) && !rounding_) return torch::clamp(wide, 0, bound_value);
   if (bounded(sub))
     return torch::fake_quantize_per_tensor_affine(wide, bound_value / 127, 0, 0, 127);
   return keep ? torch::relu(wide) : torch::relu_(const_cast<torch::Tensor&>(wide));

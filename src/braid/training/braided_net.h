@@ -43,6 +43,10 @@ class BraidedNet {
   torch::Tensor Forward(int sub, const torch::Tensor& x, bool training,
                         Observation* observation = nullptr);
 
+  // Whether bounded sub-networks round (the default). Without, they compute with the same bounds
+  // and unrounded weights and activations: the float network that the integers stand for.
+  void SetRounding(bool rounding) { rounding_ = rounding; }
+
   // Rounded weights are shared by the sub-networks of a step; call whenever weights have changed.
   void NewStep() { rounded_.assign(rounded_.size(), torch::Tensor()); }
 
@@ -105,6 +109,7 @@ class BraidedNet {
   torch::Tensor bounds_;  // [subs, layers] float64, CPU
   torch::Tensor flags_;   // [subs, 2] int64, CPU: bounded, normalizing (as checkpointed)
   std::vector<uint8_t> bounded_, normalizing_;
+  bool rounding_ = true;
   std::vector<torch::Tensor> rounded_;  // [layers], of this step
 };
 

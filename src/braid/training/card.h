@@ -15,7 +15,8 @@ struct CardFacts {
   Recipe recipe;
   std::string command;                           // that trained it
   double seconds = 0;                            // of training; 0 where not known
-  std::map<std::string, double> float_accuracy;  // per operating point, fraction of the test set
+  // Per operating point, fraction of the test set: the bounded network without any rounding.
+  std::map<std::string, double> float_accuracy;
   // Sets of groups that the family was not trained for, asked alone all the same with the tables of
   // the full network: integer accuracy.
   std::map<std::string, double> asked_alone;

@@ -86,9 +86,10 @@ Result<ExportedModel> ExportRun(BraidedNet& net, const Family& family, const Rec
   network.card = "{}";
   BRAID_ASSIGN_OR_RETURN(const std::vector<double> accuracies, EvaluateInteger(network, test));
   CardFacts facts{recipe, command, seconds, {}, {}};
-  for (const PointAccuracy& point : EvaluateFloat(net, family, test)) {
-    facts.float_accuracy[point.name] = point.accuracy;
-  }
+  net.SetRounding(false);
+  const std::vector<PointAccuracy> unrounded = EvaluateFloat(net, family, test);
+  net.SetRounding(true);
+  for (const PointAccuracy& point : unrounded) facts.float_accuracy[point.name] = point.accuracy;
   for (size_t p = 0; p < network.points.size(); ++p) {
     model::OperatingPoint& point = network.points[p];
     point.accuracy = accuracies[p];
