@@ -73,6 +73,14 @@ function(braid_module name)
   add_library(braid::${name} ALIAS braid_${name})
 endfunction()
 
+# braid_precompile(TARGET header...) parses headers that most files of a target include only once.
+function(braid_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # what ccache needs to see them
+  endif()
+endfunction()
+
 # braid_test(NAME LABEL fast|slow|chaos SOURCES file_test.cc... [LIBRARIES ...])
 # One GoogleTest program; its cases are registered with ctest under the label.
 function(braid_test name)
