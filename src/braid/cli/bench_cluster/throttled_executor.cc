@@ -1,13 +1,25 @@
 #include "braid/cli/bench_cluster/throttled_executor.h"
 
+#include <time.h>
+
 #include <thread>
 #include <utility>
+
+#include "braid/base/clock.h"
 
 namespace braid::cli {
 namespace {
 
 // Shorter debts are carried on to the next job: a sleep oversleeps by about this much.
 constexpr Duration kShortestSleep = std::chrono::microseconds(100);
+
+// Processor time that the calling thread has used. Time in which something else ran on its core
+// is not work, and a slower processor would not multiply it.
+Duration ThreadTime() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 class ThrottledExecutor final : public cluster::Executor {
  public:
@@ -16,18 +28,18 @@ class ThrottledExecutor final : public cluster::Executor {
 
   void Run(std::function<void()> job) override {
     inner_->Run([this, job = std::move(job)] {
-      const TimePoint start = clock_.Now();
+      const Duration before = ThreadTime();
       job();
-      Pay(start);
+      Pay(ThreadTime() - before);
     });
   }
   void Stop() override { inner_->Stop(); }
 
  private:
   // Runs on the inner executor's one thread.
-  void Pay(TimePoint start) {
-    const auto worked = static_cast<double>((clock_.Now() - start).count());
-    debt_ += Duration(static_cast<int64_t>(worked * (1.0 / share_ - 1.0)));
+  void Pay(Duration worked) {
+    debt_ += Duration(static_cast<int64_t>(static_cast<double>(worked.count()) *
+                                           (1.0 / share_ - 1.0)));
     if (debt_ < kShortestSleep) return;
     const TimePoint before = clock_.Now();
     std::this_thread::sleep_for(debt_);
