@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "braid/training/quantization/straight_through.h"
+
 namespace braid::training {
 namespace {
 
@@ -151,11 +153,7 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
   torch::Tensor weight = parameters_[static_cast<size_t>(state.weight)];
   if (bounded(sub) && rounding_) {
     torch::Tensor& rounded = rounded_[static_cast<size_t>(layer)];
-    if (!rounded.defined()) {
-      const torch::Tensor step = (weight.detach().flatten(1).abs().amax(1) / 127).clamp_min(1e-12);
-      rounded = torch::fake_quantize_per_channel_affine(
-          weight, step, torch::zeros_like(step).to(torch::kInt32), 0, -127, 127);
-    }
+    if (!rounded.defined()) rounded = RoundWeights(weight);
     weight = rounded;
   }
   weight = Select(weight, 0, state.out[static_cast<size_t>(sub)]);
@@ -167,8 +165,7 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
 torch::Tensor BraidedNet::Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const {
   const double bound_value = bound(sub, layer);
   if (bounded(sub) && !rounding_) return torch::clamp(wide, 0, bound_value);
-  if (bounded(sub))
-    return torch::fake_quantize_per_tensor_affine(wide, bound_value / 127, 0, 0, 127);
+  if (bounded(sub)) return RoundActivations(wide, bound_value);
   return keep ? torch::relu(wide) : torch::relu_(const_cast<torch::Tensor&>(wide));
 }
 

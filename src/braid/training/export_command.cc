@@ -21,7 +21,8 @@ struct ExportOptions {
 Status Export(const ExportOptions& options) {
   BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
   BRAID_ASSIGN_OR_RETURN(const Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
-  BRAID_ASSIGN_OR_RETURN(const Splits splits, LoadSplits(recipe.data, options.machine));
+  BRAID_ASSIGN_OR_RETURN(const Splits splits,
+                         LoadSplits(recipe.data, recipe.validation, options.machine));
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                          Trainer::Create(recipe, splits.train, device));
   BRAID_RETURN_IF_ERROR(trainer->Restore(options.checkpoint));

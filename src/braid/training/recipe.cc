@@ -37,6 +37,7 @@ void ForEachField(R& r, Visit visit) {
   visit("narrow_weight", r.narrow_weight);
   visit("bounded_from", r.bounded_from);
   visit("bound_rank", r.bound_rank);
+  visit("validation", r.validation);
 }
 
 bool TypeFits(const Json& value, const std::string&) { return value.is_string(); }
@@ -76,7 +77,7 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
     recipe.shift = 0;
   }
   if (data == "cifar10") {
-    recipe.epochs = 10;
+    recipe.epochs = 2;
     recipe.learning_rate = 3e-3;
     recipe.flip = true;
     recipe.shift = 3;
@@ -113,7 +114,8 @@ Status CheckRecipe(const Recipe& r) {
   BRAID_RETURN_IF_ERROR(CheckRange("full_weight", r.full_weight, 0, 100));
   BRAID_RETURN_IF_ERROR(CheckRange("narrow_weight", r.narrow_weight, 0, 100));
   BRAID_RETURN_IF_ERROR(CheckRange("bounded_from", r.bounded_from, 0, 1));
-  return CheckRange("bound_rank", r.bound_rank, 0.5, 1);
+  BRAID_RETURN_IF_ERROR(CheckRange("bound_rank", r.bound_rank, 0.5, 1));
+  return CheckRange("validation", r.validation, 0, 1 << 30);
 }
 
 std::string RecipeToJson(const Recipe& recipe) {
@@ -172,11 +174,14 @@ std::string CommandOf(const Recipe& r) {
                number(r.sum_loss) + " --full-weight " + number(r.full_weight) +
                " --narrow-weight " + number(r.narrow_weight);
   }
+  command += " --bounded-from " + number(r.bounded_from) + " --bound-rank " + number(r.bound_rank);
+  if (r.validation > 0) command += " --validation " + std::to_string(r.validation);
   return command + (r.dense ? "" : " --grouped");
 }
 
 std::string RunName(const Recipe& recipe) {
-  return recipe.family + "_" + recipe.data + "_s" + std::to_string(recipe.seed);
+  return recipe.family + "_" + recipe.data + "_s" + std::to_string(recipe.seed) +
+         (recipe.validation > 0 ? "_held-out" : "");
 }
 
 }  // namespace braid::training

@@ -42,6 +42,10 @@ struct Recipe {
   double bounded_from = 0.75;
   // Bound of a Bounded ReLU: the activation at this rank fraction, zeros included.
   double bound_rank = 0.9997;
+
+  // The last images of the training set that are held out: not trained on, and what accuracies are
+  // measured on instead of the test set. Settings are chosen on them. 0: none.
+  int validation = 0;
 };
 
 // The defaults for a family on a data set: epochs, augmentation, policy.
@@ -58,7 +62,8 @@ Result<Recipe> RecipeFromJson(const std::string& json);
 // The command that trains the same again.
 std::string CommandOf(const Recipe& recipe);
 
-// "fluid2_mnist_s1"; backbone and deviations are named by the caller.
+// "fluid2_mnist_s1", or "fluid2_mnist_s1_held-out" where training images were held out; backbone and
+// deviations are named by the caller.
 std::string RunName(const Recipe& recipe);
 
 }  // namespace braid::training

@@ -1,6 +1,7 @@
 // Data, device and reports of braid-train. Layer: training.
 #include "braid/training/session.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -8,21 +9,18 @@
 namespace braid::training {
 namespace {
 
-Result<data::Dataset> LoadSplit(const std::string& name, const std::string& split,
+// A limit of 0 is none.
+Result<data::Dataset> LoadSplit(const std::string& name, const std::string& split, int limit,
                                 const MachineOptions& options) {
   data::LoadOptions load;
   load.folders = data::DefaultFolders();
   load.allow_download = !options.offline;
-  load.count = options.limit;
+  load.count = limit;
   BRAID_ASSIGN_OR_RETURN(data::Dataset dataset, data::Load(name, split, load));
-  if (options.limit > 0 && options.limit < dataset.count) {
-    dataset.count = options.limit;
-    const auto count = static_cast<size_t>(options.limit);
-    dataset.images.resize(count * dataset.ImageBytes());
-    dataset.targets.resize(count);
-    data::SetDigest(dataset);
-  }
-  return dataset;
+  if (limit <= 0 || limit >= dataset.count) return dataset;
+  data::Dataset part = TakeImages(dataset, 0, limit);
+  part.split = split;
+  return part;
 }
 
 }  // namespace
@@ -31,10 +29,36 @@ std::string LimitOf(const MachineOptions& options) {
   return options.limit > 0 ? " --limit " + std::to_string(options.limit) : "";
 }
 
-Result<Splits> LoadSplits(const std::string& name, const MachineOptions& options) {
+data::Dataset TakeImages(const data::Dataset& dataset, int first, int count) {
+  data::Dataset part = dataset;
+  const auto begin = static_cast<ptrdiff_t>(first), end = static_cast<ptrdiff_t>(first + count);
+  const auto bytes = static_cast<ptrdiff_t>(dataset.ImageBytes());
+  part.count = count;
+  part.images.assign(dataset.images.begin() + begin * bytes, dataset.images.begin() + end * bytes);
+  part.targets.assign(dataset.targets.begin() + begin, dataset.targets.begin() + end);
+  part.split += "[" + std::to_string(first) + ":" + std::to_string(first + count) + "]";
+  data::SetDigest(part);
+  return part;
+}
+
+Result<Splits> LoadSplits(const std::string& name, int validation, const MachineOptions& options) {
   Splits splits;
-  BRAID_ASSIGN_OR_RETURN(splits.train, LoadSplit(name, "train", options));
-  BRAID_ASSIGN_OR_RETURN(splits.test, LoadSplit(name, "test", options));
+  if (validation <= 0) {
+    BRAID_ASSIGN_OR_RETURN(splits.train, LoadSplit(name, "train", options.limit, options));
+    BRAID_ASSIGN_OR_RETURN(splits.test, LoadSplit(name, "test", options.limit, options));
+    return splits;
+  }
+  BRAID_ASSIGN_OR_RETURN(const data::Dataset all, LoadSplit(name, "train", 0, options));
+  if (validation >= all.count) {
+    return InvalidArgument("--validation: the training set has only " + std::to_string(all.count) +
+                           " images");
+  }
+  const int trained = all.count - validation;
+  const auto limited = [&](int count) {
+    return options.limit > 0 ? std::min(options.limit, count) : count;
+  };
+  splits.train = TakeImages(all, 0, limited(trained));
+  splits.test = TakeImages(all, trained, limited(validation));
   return splits;
 }
 
@@ -55,6 +79,7 @@ std::string DescribeExport(const ExportedModel& exported, const std::string& pat
   const auto card = nlohmann::ordered_json::parse(exported.network.card);
   json["model"] = exported.network.name;
   json["file"] = path;
+  json["measured_on"] = card["test"];
   json["mean_gap"] = exported.mean_float_gap;
   json["worst_gap"] = exported.worst_float_gap;
   json["operating_points"] = nlohmann::ordered_json::array();

@@ -36,7 +36,14 @@ struct RunFiles {
 // " --limit N" as the command in the card needs it, or nothing.
 std::string LimitOf(const MachineOptions& options);
 
-Result<Splits> LoadSplits(const std::string& name, const MachineOptions& options);
+// The training and test set; with `validation` > 0 the last so many training images take the place
+// of the test set, which is not read, and the training set ends before them. `options.limit` then
+// shortens each. INVALID_ARGUMENT where nothing would be left to train on.
+Result<Splits> LoadSplits(const std::string& name, int validation, const MachineOptions& options);
+
+// The images [first, first + count) of `dataset`, which must be within it; the split's name becomes
+// "NAME[first:end]".
+data::Dataset TakeImages(const data::Dataset& dataset, int first, int count);
 
 // Sets the number of threads. FAILED_PRECONDITION when the device is not there.
 Result<torch::Device> UseMachine(const MachineOptions& options);

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,53 +15,11 @@
 #include "braid/training/commands.h"
 #include "braid/training/run_log.h"
 #include "braid/training/session.h"
+#include "braid/training/train_options.h"
 #include "braid/training/trainer.h"
 
 namespace braid::training {
 namespace {
-
-// Options as given; what is absent keeps the recipe's default.
-struct TrainOptions {
-  std::string family = "fluid2", data = "mnist", backbone = "cnn";
-  std::vector<uint64_t> seeds = {1};
-  std::optional<int> epochs, batch, channels, shift, outer;
-  std::optional<double> learning_rate, weight_decay, distillation, sum_loss, full_weight,
-      narrow_weight, bounded_from, bound_rank;
-  std::optional<std::string> policy;
-  std::optional<bool> flip, freeze, write_back;
-  bool grouped = false, resume = false, json = false;
-  std::string out;  // folder; one seed's run is in it, or in a sub-folder where there are several
-  MachineOptions machine;
-};
-
-template <typename T>
-void Take(const std::optional<T>& from, T& to) {
-  if (from) to = *from;
-}
-
-Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
-  Recipe r = DefaultRecipe(o.family, o.data, o.backbone);
-  r.seed = seed;
-  Take(o.epochs, r.epochs);
-  Take(o.batch, r.batch);
-  Take(o.channels, r.channels);
-  Take(o.shift, r.shift);
-  Take(o.outer, r.outer_iterations);
-  Take(o.learning_rate, r.learning_rate);
-  Take(o.weight_decay, r.weight_decay);
-  Take(o.distillation, r.distillation);
-  Take(o.sum_loss, r.sum_loss);
-  Take(o.full_weight, r.full_weight);
-  Take(o.narrow_weight, r.narrow_weight);
-  Take(o.bounded_from, r.bounded_from);
-  Take(o.bound_rank, r.bound_rank);
-  Take(o.flip, r.flip);
-  Take(o.freeze, r.freeze);
-  Take(o.write_back, r.write_back);
-  if (o.policy) r.policy = *o.policy == "joint" ? Policy::kJoint : Policy::kIncremental;
-  r.dense = !o.grouped;
-  return r;
-}
 
 // Trains or resumes one seed and exports it; the JSON of its result.
 Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const Splits& splits,
@@ -78,8 +35,9 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const S
   if (resume) {
     BRAID_ASSIGN_OR_RETURN(recipe, ReadCheckpointRecipe(files.checkpoint));
   }
-  if (resume && (recipe.data != options.data || recipe.family != options.family)) {
-    return FailedPrecondition(files.checkpoint + ": is of " + recipe.family + " on " + recipe.data);
+  if (resume && (recipe.data != options.data || recipe.family != options.family ||
+                 recipe.validation != options.validation)) {
+    return FailedPrecondition(files.checkpoint + ": is of " + CommandOf(recipe));
   }
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                          Trainer::Create(recipe, splits.train, device));
@@ -90,7 +48,9 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const S
   const nlohmann::ordered_json begin = {
       {"event", resume ? "resume" : "begin"},
       {"recipe", nlohmann::ordered_json::parse(RecipeToJson(recipe))},
+      {"train_split", splits.train.split},
       {"train_digest", splits.train.digest},
+      {"test_split", splits.test.split},
       {"test_digest", splits.test.digest}};
   log->Event(begin.dump());
   TrainerOptions run;
@@ -121,7 +81,8 @@ Status Train(const TrainOptions& options, const std::atomic<bool>& stop) {
     BRAID_RETURN_IF_ERROR(CheckRecipe(RecipeOf(options, seed)));
   }
   BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
-  BRAID_ASSIGN_OR_RETURN(const Splits splits, LoadSplits(options.data, options.machine));
+  BRAID_ASSIGN_OR_RETURN(const Splits splits, 
+                         LoadSplits(options.data, options.validation, options.machine));
   std::string results;
   for (const uint64_t seed : options.seeds) {
     std::string folder = options.out;
@@ -143,43 +104,7 @@ Status Train(const TrainOptions& options, const std::atomic<bool>& stop) {
 void AddTrainCommand(CLI::App& program, Work& work, const std::atomic<bool>& stop) {
   CLI::App* train = program.add_subcommand("train", "Train a recipe and export the model");
   const auto o = std::make_shared<TrainOptions>();
-  train
-      ->add_option("--recipe", o->family,
-                   "static, dynamic, fluid2, fluid4, alone1..3, ensemble2, ensemble4")
-      ->capture_default_str();
-  train->add_option("--data", o->data, "mnist, fashion-mnist, cifar10, digits, shapes")
-      ->capture_default_str();
-  train->add_option("--backbone", o->backbone, "cnn or resnet")->capture_default_str();
-  train->add_option("--seed", o->seeds, "One or several, 1,2,3")->delimiter(',');
-  train->add_option("--epochs", o->epochs, "Passes over the training set");
-  train->add_option("--batch", o->batch, "Images in a step");
-  train->add_option("--channels", o->channels, "Of the narrowest convolution, a multiple of 16");
-  train->add_option("--learning-rate", o->learning_rate, "Its peak");
-  train->add_option("--weight-decay", o->weight_decay, "Decoupled, of weights only");
-  train->add_option("--shift", o->shift, "Moves images by up to this many pixels");
-  train->add_flag("--flip,!--no-flip", o->flip, "Mirrors half of the images");
-  train->add_option("--policy", o->policy, "joint or incremental")
-      ->check(CLI::IsMember({"joint", "incremental"}));
-  train->add_option("--outer-iterations", o->outer, "Rounds of incremental training");
-  train->add_flag("--freeze,!--no-freeze", o->freeze, "Incremental: earlier weights stay");
-  train->add_flag("--write-back,!--no-write-back", o->write_back,
-                  "Incremental: upper sub-networks move the shared weights");
-  train->add_flag("--grouped", o->grouped, "No cross weights between groups");
-  train->add_option("--distillation", o->distillation, "Weight of the full network as a teacher");
-  train->add_option("--sum-loss", o->sum_loss, "Weight of the loss of added logits");
-  train->add_option("--full-weight", o->full_weight, "Weight of the full network's loss");
-  train->add_option("--narrow-weight", o->narrow_weight, "Weight of single groups' losses");
-  train->add_option("--bounded-from", o->bounded_from, "Share of steps before rounding begins");
-  train->add_option("--bound-rank", o->bound_rank, "Rank fraction of the ReLU bounds");
-  train->add_option("--out", o->out, "Folder of the run (runs/NAME)");
-  train->add_flag("--resume", o->resume, "Go on from the run's checkpoint where there is one");
-  train->add_option("--threads", o->machine.threads, "Of libtorch")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  train->add_option("--device", o->machine.device, "cpu or cuda")->capture_default_str();
-  train->add_option("--limit", o->machine.limit, "Only the first N images of each split");
-  train->add_flag("--offline", o->machine.offline, "Never download");
-  train->add_flag("--json", o->json, "One JSON document on stdout");
+  AddTrainOptions(*train, *o);
   train->callback([o, &work, &stop] { work = [o, &stop] { return Train(*o, stop); }; });
 }
 
