@@ -237,7 +237,7 @@ TEST_F(CliTest, HandsTheCommandLineToTheTrainingProgramBesideIt) {
   std::filesystem::permissions(In("braid-train"), std::filesystem::perms::owner_all);
   const Outcome outcome = Run("train fluid --epochs 3 --json --help -- x", In("braid"));
   EXPECT_EQ(outcome.code, 7);
-  EXPECT_EQ(outcome.out, "fluid --epochs 3 --json --help -- x\n");
+  EXPECT_EQ(outcome.out, "train fluid --epochs 3 --json --help -- x\n");
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace {
 Status Become(const std::vector<std::string>& arguments) {
   const std::string self = SelfPath();
   const std::string program = self.substr(0, self.rfind('/') + 1) + "braid-train";
-  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  // braid-train has other sub-commands as well, and requires one.
+  std::vector<char*> argv = {const_cast<char*>(program.c_str()), const_cast<char*>("train")};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   ::execv(program.c_str(), argv.data());

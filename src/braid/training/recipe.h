@@ -24,7 +24,7 @@ struct Recipe {
 
   int epochs = 5;  // passes over the training set for every sub-network that is not sampled
   int batch = 64;
-  double learning_rate = 5e-3;  // the peak; cosine to 0 in every stage
+  double learning_rate = 1e-2;  // the peak; cosine to 0 in every stage
   double weight_decay = 1e-3;
   int shift = 1;  // augmentation, Augmentation in batches.h
   bool flip = false;

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Writes the tables of docs/results/fluid.md from the logs of trainings, models/logs/.
+
+    tools/fluid_tables.py [--check]
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. --check changes nothing and fails
+where the page does not hold what the logs say. A log's last result counts.
+"""
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/results/fluid.md"
+LOGS = ROOT / "models/logs"
+DATA = ("mnist", "fashion-mnist")
+SEEDS = (1, 2, 3)
+
+
+def read_log(path):
+    """{"recipe", "points": {name: (integer, float)}, "asked": {...}, "points_cost"}, or None."""
+    recipe = result = None
+    for line in path.read_text().splitlines():
+        event = json.loads(line)
+        if event["event"] in ("begin", "resume"):
+            recipe = event["recipe"]
+        elif event["event"] == "result":
+            result = event["result"]
+    if recipe is None or result is None:
+        return None
+    points = result["operating_points"]
+    return {
+        "recipe": recipe,
+        "points": {p["name"]: (100 * p["accuracy"], 100 * p["float_accuracy"]) for p in points},
+        "cost": {p["name"]: (p["macs"], p["weight_bytes"]) for p in points},
+        "asked": {k: 100 * v for k, v in result.get("asked_alone", {}).items()},
+    }
+
+
+RUNS = {p.stem: read_log(p) for p in sorted(LOGS.glob("*.jsonl"))}
+HELD = {p.stem: read_log(p) for p in sorted((LOGS / "held-out").glob("*.jsonl"))}
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def runs_of(recipe, data):
+    runs = [RUNS.get(f"{recipe}_{data}_s{seed}") for seed in SEEDS]
+    return [run for run in runs if run]
+
+
+def accuracies(recipe, data, point):
+    """One integer accuracy a seed; a function of a run may stand in a point's place."""
+    pick = point if callable(point) else lambda run: run["points"][point][0]
+    return [pick(run) for run in runs_of(recipe, data)]
+
+
+def shown(values, form="{:.2f}"):
+    if not values:
+        return "not trained"
+    text = " / ".join(form.format(v) for v in values)
+    return text if len(values) == 1 else f"{text} (mean {form.format(mean(values))})"
+
+
+def groups(point):
+    """The set of groups of a point without a sum, "g0+2" or "g0-3"."""
+    result = set()
+    for part in point[1:].split("+"):
+        first, _, last = part.partition("-")
+        result |= set(range(int(first), int(last or first) + 1))
+    return frozenset(result)
+
+
+def single(run):
+    """{groups: (name, accuracy)} of the points that are one sub-network."""
+    return {groups(n): (n, a[0]) for n, a in run["points"].items() if "," not in n}
+
+
+def worst(run, size=None):
+    return min(a for s, (_, a) in single(run).items() if size in (None, len(s)))
+
+
+def least_gain(run):
+    subs = single(run)
+    return min(b - a for s, (_, a) in subs.items() for t, (_, b) in subs.items()
+               if s < t and len(t) == len(s) + 1)
+
+
+def width_alone(data):
+    """Mean accuracy of a network trained at that width only, by its number of groups."""
+    halves = accuracies("ensemble2", data, "g0+1") + accuracies("ensemble2", data, "g2+3")
+    found = {1: accuracies("alone1", data, "g0"), 2: halves,
+             3: accuracies("alone3", data, "g0-2"), 4: accuracies("static", data, "g0-3")}
+    return {width: mean(values) for width, values in found.items() if values}
+
+
+def minus_alone(recipe, data):
+    runs, alone = runs_of(recipe, data), width_alone(data)
+    if not runs:
+        return "not trained"
+    gaps = [(mean([single(run)[s][1] for run in runs]) - alone[len(s)], name)
+            for s, (name, _) in single(runs[0]).items() if len(s) in alone]
+    if not gaps:
+        return "not trained"
+    gap, name = min(gaps)
+    return f"{gap:+.2f} (`{name}`)"
+
+
+def minus_static(recipe, data):
+    ours, static = accuracies(recipe, data, "g0-3"), accuracies("static", data, "g0-3")
+    return f"{mean(ours) - mean(static):+.2f}" if ours and static else "not trained"
+
+
+def gaps_to_float(data):
+    gaps = [a - b for name, run in RUNS.items() if run and f"_{data}_" in name
+            for a, b in run["points"].values()]
+    return f"mean {mean(gaps):+.3f}, worst {min(gaps):+.2f}" if gaps else "not trained"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def targets():
+    full, quarter, half = "g0-3", lambda r: worst(r, 1), lambda r: worst(r, 2)
+    figures = [
+        ("Static", "static", full, "", ""),
+        ("combined `g0-3`, two devices", "fluid2", full, "≥ 99.1", "≥ 91.0"),
+        ("combined by added logits `g0+1,2+3`", "fluid2", "g0+1,2+3", "", ""),
+        ("lower half `g0+1`", "fluid2", "g0+1", "≥ 98.7", "≥ 90.0"),
+        ("upper half `g2+3`", "fluid2", "g2+3", "≥ 98.7", "≥ 90.0"),
+        ("three quarters `g0-2`", "fluid2", "g0-2", "", ""),
+        ("lower quarter `g0`", "fluid2", "g0", "≥ 98.2", "≥ 88.3"),
+        ("upper quarter `g2`", "fluid2", "g2", "≥ 98.2", "≥ 88.3"),
+        ("combined `g0-3`, four devices", "fluid4", full, "", ""),
+        ("combined by added logits `g0,1,2,3`", "fluid4", "g0,1,2,3", "", ""),
+        ("worst quarter", "fluid4", quarter, "≥ 98.2", "≥ 88.3"),
+        ("worst pair", "fluid4", half, "≥ 98.7", "≥ 90.0"),
+        ("worst of the 15 subsets", "fluid4", worst, "≥ 98.0", "≥ 87.0"),
+    ]
+    rows = [(label, f"`{recipe}`", m, shown(accuracies(recipe, "mnist", point)),
+             f, shown(accuracies(recipe, "fashion-mnist", point)))
+            for label, recipe, point, m, f in figures]
+
+    def both(label, recipe, mnist, fashion, value):
+        rows.append((label, recipe, mnist, value("mnist"), fashion, value("fashion-mnist")))
+
+    for recipe, fashion in (("fluid2", "≥ −0.4"), ("fluid4", "≥ −0.6")):
+        both("combined minus Static, means", f"`{recipe}`", "≥ −0.15", fashion,
+             lambda data: minus_static(recipe, data))
+    for recipe in ("fluid2", "fluid4"):
+        both("worst sub-network minus its width alone, means", f"`{recipe}`", "≥ −0.3", "≥ −0.5",
+             lambda data: minus_alone(recipe, data))
+    for recipe in ("fluid2", "fluid4"):
+        both("least gain by adding a group", f"`{recipe}`", "≥ −0.2", "≥ −0.2",
+             lambda data: shown(accuracies(recipe, data, least_gain), "{:+.2f}"))
+    both("integer minus float (same bounds, nothing rounded), all points", "all", "0.1, 0.3",
+         "0.1, 0.3", gaps_to_float)
+    return table(("", "recipe", "MNIST target", "MNIST", "Fashion target", "Fashion-MNIST"), rows)
+
+
+def competitors():
+    asked = lambda point: lambda run: run["asked"][point]
+    figures = [("quarter alone", "alone1", "g0"), ("half alone", "ensemble2", "g0+1"),
+               ("half alone, another initialization", "ensemble2", "g2+3"),
+               ("three quarters alone", "alone3", "g0-2"),
+               ("two independent halves, logits averaged", "ensemble2", "g0+1,2+3"),
+               ("Dynamic, 25 %", "dynamic", "g0"), ("Dynamic, 50 %", "dynamic", "g0+1"),
+               ("Dynamic, 75 %", "dynamic", "g0-2"), ("Dynamic, 100 %", "dynamic", "g0-3"),
+               ("Dynamic, upper half asked alone", "dynamic", asked("g2+3")),
+               ("Static, half `g0+1` asked alone", "static", asked("g0+1")),
+               ("Static, half `g2+3` asked alone", "static", asked("g2+3"))]
+    return table(("", "recipe", "MNIST", "Fashion-MNIST"),
+                 [(label, f"`{recipe}`", *(shown(accuracies(recipe, d, point)) for d in DATA))
+                  for label, recipe, point in figures])
+
+
+def four_devices(data):
+    runs = runs_of("fluid4", data)
+    if not runs:
+        return ["Not trained."]
+    return table(("point", "MMAC", "weight bytes", "accuracy"),
+                 [(f"`{point}`", f"{macs / 1e6:.3f}", str(size),
+                   shown(accuracies("fluid4", data, point)))
+                  for point, (macs, size) in runs[0]["cost"].items()])
+
+
+def cifar():
+    rows = []
+    for recipe in ("static", "dynamic", "fluid2", "fluid4"):
+        for run in runs_of(recipe, "cifar10"):
+            for point, (accuracy, real) in run["points"].items():
+                rows.append((f"`{recipe}`", f"`{point}`", f"{run['cost'][point][0] / 1e6:.2f}",
+                             f"{accuracy:.2f}", f"{accuracy - real:+.2f}"))
+            for point, accuracy in run["asked"].items():
+                rows.append((f"`{recipe}`", f"`{point}` asked alone", "", f"{accuracy:.2f}", ""))
+    return table(("recipe", "point", "MMAC", "accuracy", "integer minus float"), rows)
+
+
+def settings():
+    """Held-out accuracies of each family by learning rate and batch."""
+    columns, cells = [], {}
+    for name, run in HELD.items():
+        match = re.fullmatch(r"(\w+)_lr([\d.e-]+)_b(\d+)", name)
+        if not match or not run:
+            continue
+        column = (int(match[3]), float(match[2]))
+        columns.append(column)
+        subs = [a for _, a in single(run).values()]
+        best = run["points"].get("g0-3") or run["points"]["g0+1,2+3"]
+        cells[match[1], column] = f"{best[0]:.2f}, {mean(subs):.2f}"
+    columns = sorted(set(columns), key=lambda c: (-c[0], c[1]))
+    head = ["recipe"] + [f"rate {rate:g}, batch {batch}" for batch, rate in columns]
+    return table(head, [[f"`{recipe}`"] + [cells.get((recipe, c), "") for c in columns]
+                        for recipe in ("static", "dynamic", "fluid2", "fluid4", "ensemble2")])
+
+
+def policies():
+    points = ("g0", "g2", "g0+1", "g2+3", "g0-2", "g0-3", "g0+1,2+3")
+    labels = json.loads((LOGS / "held-out/policies.json").read_text())
+    rows = []
+    for name, (label, options) in labels.items():
+        run = HELD.get(name)
+        if run:
+            values = [run["points"][p][0] for p in points]
+            rows.append((label, f"`{options}`", *(f"{v:.2f}" for v in values),
+                         f"{mean(values):.2f}"))
+    return table(("policy", "options", *(f"`{p}`" for p in points), "mean"), rows)
+
+
+TABLES = {"targets": targets, "competitors": competitors, "cifar10": cifar, "settings": settings,
+          "policies": policies, "points mnist": lambda: four_devices("mnist"),
+          "points fashion-mnist": lambda: four_devices("fashion-mnist")}
+
+
+def main():
+    page = PAGE.read_text()
+    new = page
+    for name, make in TABLES.items():
+        begin = f"<!-- table: {name} -->\n"
+        if begin not in new:
+            sys.exit(f"{PAGE}: has no place for the table '{name}'")
+        head, rest = new.split(begin, 1)
+        _, tail = rest.split("<!-- end -->", 1)
+        new = head + begin + "\n".join(make()) + "\n<!-- end -->" + tail
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if new == page else f"{PAGE}: differs from the logs")
+    PAGE.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
