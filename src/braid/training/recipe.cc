@@ -89,6 +89,7 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
   if (family == "dynamic") {
     recipe.policy = Policy::kIncremental;
     recipe.freeze = true;
+    if (data != "cifar10") recipe.learning_rate = 5e-3;  // better than 1e-2 for it alone
   }
   return recipe;
 }

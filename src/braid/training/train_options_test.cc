@@ -30,8 +30,7 @@ TEST(TrainOptionsTest, SwitchesThatAreNotGivenKeepTheRecipe) {
   for (const char* family : {"static", "dynamic", "fluid2", "fluid4", "ensemble2"}) {
     for (const char* data : {"mnist", "fashion-mnist", "cifar10"}) {
       const Recipe expected = DefaultRecipe(family, data, "cnn");
-      const Recipe given =
-          RecipeOfLine(std::string("--recipe ") + family + " --data " + data);
+      const Recipe given = RecipeOfLine(std::string("--recipe ") + family + " --data " + data);
       EXPECT_EQ(RecipeToJson(given), RecipeToJson(expected));
     }
   }
@@ -83,14 +82,16 @@ MachineOptions Offline() {
 }
 
 TEST(ValidationTest, HoldsTheLastTrainingImagesOut) {
-  const auto whole = LoadSplits("digits", 0, Offline());
+  MachineOptions machine = Offline();
+  const auto whole = LoadSplits("digits", 0, machine);
   ASSERT_TRUE(whole.ok()) << whole.status().ToString();
   const int held = 500, trained = whole->train.count - held;
-  const auto splits = LoadSplits("digits", held, Offline());
+  const auto splits = LoadSplits("digits", held, machine);
   ASSERT_TRUE(splits.ok()) << splits.status().ToString();
   EXPECT_EQ(splits->train.count, trained);
   EXPECT_EQ(splits->test.count, held);
-  const std::string range = "[" + std::to_string(trained) + ":" + std::to_string(whole->train.count) + "]";
+  const std::string range =
+      "[" + std::to_string(trained) + ":" + std::to_string(whole->train.count) + "]";
   EXPECT_EQ(splits->test.split, "train" + range);
   // Together they are the training set, in order: no image is in both, none of the test set in one.
   std::vector<uint8_t> images = splits->train.images, targets = splits->train.targets;
@@ -100,18 +101,13 @@ TEST(ValidationTest, HoldsTheLastTrainingImagesOut) {
   EXPECT_EQ(targets, whole->train.targets);
   EXPECT_NE(splits->test.digest, whole->test.digest);
   EXPECT_NE(splits->train.digest, whole->train.digest);
-}
-
-TEST(ValidationTest, LimitsEachPartAndKeepsThemApart) {
-  MachineOptions machine = Offline();
+  // A limit shortens each and keeps them apart.
   machine.limit = 100;
-  const auto whole = LoadSplits("digits", 0, Offline());
-  const auto splits = LoadSplits("digits", 500, machine);
-  ASSERT_TRUE(whole.ok() && splits.ok());
-  EXPECT_EQ(splits->train.count, 100);
-  EXPECT_EQ(splits->test.count, 100);
-  EXPECT_EQ(splits->test.targets.front(),
-            whole->train.targets[static_cast<size_t>(whole->train.count - 500)]);
+  const auto limited = LoadSplits("digits", held, machine);
+  ASSERT_TRUE(limited.ok()) << limited.status().ToString();
+  EXPECT_EQ(limited->train.count, 100);
+  EXPECT_EQ(limited->test.count, 100);
+  EXPECT_EQ(limited->test.targets.front(), whole->train.targets[static_cast<size_t>(trained)]);
 }
 
 TEST(ValidationTest, RefusesToHoldEverythingOut) {

@@ -1,6 +1,5 @@
 // Rounding as autograd functions of whole-tensor operations: libtorch's own fake quantization calls
-// a rounding and a minimum function for every element and took most of a bounded step. Layer:
-// training.
+// a rounding, a minimum and a maximum function for every element. Layer: training.
 #include "braid/training/quantization/straight_through.h"
 
 namespace braid::training {
