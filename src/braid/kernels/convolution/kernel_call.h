@@ -1,0 +1,32 @@
+// What generated code is called with. Layer: kernels. Offsets are part of emitted code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace braid::kernels {
+
+struct ConvolutionShape;
+
+// [begin, end)
+struct Range {
+  int64_t begin = 0, end = 0;
+};
+
+struct KernelCall;
+// System V: the call in rdi, images in rsi and rdx, rows in rcx and r8 (AArch64: x0..x4).
+using KernelFunction = void (*)(const KernelCall*, Range images, Range rows);
+
+struct KernelCall {
+  const uint8_t* const* maps = nullptr;       // [sources]
+  const std::byte* const* tiles = nullptr;    // [sources, outputs]
+  uint8_t* const* outputs = nullptr;          // [outputs]
+  int32_t* const* wide = nullptr;             // [outputs]
+  const int32_t* const* shortcuts = nullptr;  // [outputs]
+  const int32_t* const* tables = nullptr;     // [outputs]
+  const ConvolutionShape* shape = nullptr;    // the pass; read by the scalar interpreter only
+  KernelFunction function = nullptr;
+  int32_t shortcut_clamp = 0;
+};
+
+}  // namespace braid::kernels
