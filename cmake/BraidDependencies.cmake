@@ -27,3 +27,13 @@ add_library(TurboJPEG::TurboJPEG UNKNOWN IMPORTED)
 set_target_properties(TurboJPEG::TurboJPEG PROPERTIES
   IMPORTED_LOCATION ${TURBOJPEG_LIBRARY}
   INTERFACE_INCLUDE_DIRECTORIES ${TURBOJPEG_INCLUDE_DIR})
+
+# asmjit encodes the generated kernels. Debian's CMake files do not mark its headers as system ones.
+find_path(ASMJIT_INCLUDE_DIR asmjit/core.h REQUIRED)
+find_library(ASMJIT_LIBRARY asmjit REQUIRED)
+add_library(AsmJit::AsmJit UNKNOWN IMPORTED)
+set_target_properties(AsmJit::AsmJit PROPERTIES
+  IMPORTED_LOCATION ${ASMJIT_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${ASMJIT_INCLUDE_DIR}
+  INTERFACE_COMPILE_DEFINITIONS ASMJIT_STATIC
+  INTERFACE_LINK_LIBRARIES "Threads::Threads;rt")

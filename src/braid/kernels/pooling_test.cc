@@ -8,22 +8,57 @@
 namespace braid::kernels {
 namespace {
 
-std::vector<uint8_t> Max(const KernelSet& kernels, const WindowGeometry& g, int n,
-                         const std::vector<uint8_t>& input) {
-  std::vector<uint8_t> output(static_cast<size_t>(n * g.OutputPixels() * g.channels), 0xee);
-  kernels.max_pool(g, n, input.data(), output.data());
-  return output;
-}
+// A pool over a map inside of a ring, in the encoding of `path`; results decoded.
+struct Pooled {
+  std::vector<uint8_t> largest;  // [n, rows, columns, channels]
+  std::vector<int32_t> sums;
+  bool operator==(const Pooled&) const = default;
+};
 
-std::vector<int32_t> Sum(const KernelSet& kernels, const WindowGeometry& g, int n,
-                         const std::vector<uint8_t>& input) {
-  const int stride = PaddedChannels(g.channels);
-  std::vector<int32_t> sums(static_cast<size_t>(n * g.OutputPixels() * stride), 0x5a5a5a5a);
-  kernels.sum_pool(g, n, input.data(), sums.data());
-  for (size_t i = 0; i < sums.size(); ++i) {
-    if (static_cast<int>(i % static_cast<size_t>(stride)) >= g.channels) sums[i] = 0;
+Pooled PoolOn(Path path, const WindowGeometry& g, int n, const std::vector<uint8_t>& input) {
+  const Encoding encoding = EncodingFor(path, g.input_kind);
+  const int64_t ringed_h = int64_t{g.out_h - 1} * g.stride_h + g.kernel_h + g.in_h;
+  const int64_t ringed_w = int64_t{g.out_w - 1} * g.stride_w + g.kernel_w + g.in_w;
+  std::vector<uint8_t> map(static_cast<size_t>(n * ringed_h * ringed_w * g.channels) +
+                               kReadSlackBytes,
+                           ZeroByte(encoding));
+  for (int64_t i = 0; i < n * g.InputElements(); ++i) {
+    const int64_t c = i % g.channels, x = i / g.channels % g.in_w;
+    const int64_t y = i / g.channels / g.in_w % g.in_h, image = i / g.InputElements();
+    map[static_cast<size_t>(
+        ((image * ringed_h + y + g.pad_top) * ringed_w + x + g.pad_left) * g.channels + c)] =
+        static_cast<uint8_t>(input[static_cast<size_t>(i)] + ZeroByte(encoding));
   }
-  return sums;
+  PoolShape shape;
+  shape.rows = g.out_h;
+  shape.columns = g.out_w;
+  shape.source = {.encoding = encoding,
+                  .channels = g.channels,
+                  .kernel_h = g.kernel_h,
+                  .kernel_w = g.kernel_w,
+                  .tap_stride_w = g.channels,
+                  .tap_stride_h = ringed_w * g.channels,
+                  .column_stride = int64_t{g.stride_w} * g.channels,
+                  .row_stride = g.stride_h * ringed_w * g.channels,
+                  .image_stride = ringed_h * ringed_w * g.channels};
+  const int64_t wide = PaddedChannels(g.channels);
+  shape.output = {.channels = g.channels,
+                  .column_stride = g.channels,
+                  .row_stride = int64_t{g.out_w} * g.channels,
+                  .image_stride = g.OutputPixels() * g.channels,
+                  .wide_column_stride = wide,
+                  .wide_row_stride = g.out_w * wide,
+                  .wide_image_stride = g.OutputPixels() * wide};
+  Pooled result;
+  result.largest.assign(static_cast<size_t>(n * g.OutputPixels() * g.channels), 0xee);
+  result.sums.assign(static_cast<size_t>(n * g.OutputPixels() * wide), 0x5a5a5a5a);
+  KernelsFor(path).max_pool(shape, n, map.data(), result.largest.data());
+  KernelsFor(path).sum_pool(shape, n, map.data(), result.sums.data());
+  for (uint8_t& byte : result.largest) byte = static_cast<uint8_t>(byte - ZeroByte(encoding));
+  for (size_t i = 0; i < result.sums.size(); ++i) {
+    if (static_cast<int64_t>(i) % wide >= g.channels) result.sums[i] = 0;
+  }
+  return result;
 }
 
 TEST(PoolingTest, EveryPathEqualsTheReference) {
@@ -35,10 +70,7 @@ TEST(PoolingTest, EveryPathEqualsTheReference) {
       const int n = static_cast<int>(rng.Between(0, 3));
       const std::vector<uint8_t> input =
           testing::RandomBytes(rng, kind, n * g.InputElements(), kReadSlackBytes);
-      const KernelSet& scalar = KernelsFor(Path::kScalar);
-      ASSERT_EQ(Max(KernelsFor(path), g, n, input), Max(scalar, g, n, input))
-          << PathName(path) << " seed " << seed;
-      ASSERT_EQ(Sum(KernelsFor(path), g, n, input), Sum(scalar, g, n, input))
+      ASSERT_EQ(PoolOn(path, g, n, input), PoolOn(Path::kScalar, g, n, input))
           << PathName(path) << " seed " << seed;
     }
   }
@@ -56,12 +88,11 @@ TEST(ReferencePoolingTest, CountsThePaddingAsZero) {
                          .input_kind = ElementKind::kS8};
   std::vector<uint8_t> input = {static_cast<uint8_t>(-3), static_cast<uint8_t>(-5),
                                 static_cast<uint8_t>(-7), static_cast<uint8_t>(-9)};
-  input.resize(input.size() + kReadSlackBytes, 99);
-  const KernelSet& scalar = KernelsFor(Path::kScalar);
+  const Pooled pooled = PoolOn(Path::kScalar, g, 1, input);
   // The second window lies outside of the map as a whole.
-  EXPECT_EQ(Max(scalar, g, 1, input), (std::vector<uint8_t>{static_cast<uint8_t>(-3), 0}));
-  EXPECT_EQ(Sum(scalar, g, 1, input)[0], -24);
-  EXPECT_EQ(Sum(scalar, g, 1, input)[kLanes], 0);
+  EXPECT_EQ(pooled.largest, (std::vector<uint8_t>{static_cast<uint8_t>(-3), 0}));
+  EXPECT_EQ(pooled.sums[0], -24);
+  EXPECT_EQ(pooled.sums[kLanes], 0);
 }
 
 TEST(RangeTest, FindsTheOneByteThatLeavesItsKind) {

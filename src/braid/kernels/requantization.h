@@ -56,6 +56,8 @@ struct Epilogue {
   int32_t shortcut_shift = 1;
   // Write v back over the accumulators: a later layer's shortcut reads it.
   bool keep_wide = false;
+  // Added to each result: 128 where the map is kBiased (convolution/shape.h).
+  uint8_t output_offset = 0;
 };
 
 // A head's rescale to the step that all sub-networks share:

@@ -2,21 +2,51 @@
 #include "braid/runtime/execution.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <new>
 #include <string>
+#include <type_traits>
 
 #include "braid/base/check.h"
+#include "braid/kernels/convolution/convolution.h"
+#include "braid/kernels/geometry.h"
 #include "braid/kernels/range.h"
 #include "braid/runtime/aligned_buffer.h"
 #include "braid/runtime/execution_plan.h"
+#include "braid/runtime/map_copy.h"
 
 namespace braid::runtime {
 namespace {
 
-using kernels::ConvTarget;
+using kernels::BoundConvolution;
 using model::Op;
+
+// The convolutions of one layer with their pointers into one arena.
+struct BoundLayer {
+  std::vector<BoundConvolution> own, peers;
+};
+
+std::vector<BoundConvolution> Bind(std::byte* arena,
+                                   std::span<const PlannedConvolution> planned) {
+  std::vector<BoundConvolution> bound;
+  for (const PlannedConvolution& p : planned) {
+    kernels::ConvolutionMemory memory;
+    const auto fill = [arena](auto& to, const std::vector<int64_t>& offsets) {
+      for (const int64_t offset : offsets) {
+        to.push_back(reinterpret_cast<std::remove_cvref_t<decltype(to)>::value_type>(arena + offset));
+      }
+    };
+    fill(memory.maps, p.maps);
+    fill(memory.outputs, p.outputs);
+    fill(memory.wide, p.wide);
+    fill(memory.shortcuts, p.shortcuts);
+    memory.tiles = p.tiles;
+    memory.tables = p.tables;
+    memory.shortcut_clamp = p.shortcut_clamp;
+    bound.push_back(p.convolution->Bind(memory));
+  }
+  return bound;
+}
 
 class PlanExecution final : public Execution {
  public:
@@ -24,7 +54,14 @@ class PlanExecution final : public Execution {
       : plan_(plan),
         kernels_(plan.model().kernels()),
         arena_(std::move(arena)),
-        supplied_(plan.exchanges().size()) {}
+        supplied_(plan.exchanges().size()) {
+    for (const RingFill& ring : plan.rings()) {
+      std::memset(arena_.data() + ring.offset, ring.value, static_cast<size_t>(ring.bytes));
+    }
+    for (const PlannedLayer& layer : plan.layers()) {
+      bound_.push_back({Bind(arena_.data(), layer.own), Bind(arena_.data(), layer.peers)});
+    }
+  }
 
   Status Start(std::span<const uint8_t> pixels, int n) override;
   Step Resume() override;
@@ -49,23 +86,23 @@ class PlanExecution final : public Execution {
   }
 
   // False: waits for maps of peers.
-  bool RunLayer(const PlannedLayer& layer);
-  bool RunAsMapsArrive(const PlannedLayer& layer);
-  // Adds one source's part to the accumulators of images [first, first + count).
-  void Accumulate(const PlannedLayer& layer, const PlannedSource& source, int first, int count);
-  // From complete accumulators to maps or logits.
-  void Finish(const PlannedLayer& layer, int first, int count);
-  void MaxPool(const PlannedLayer& layer);
-  void StoreLogits(const PlannedLayer& layer, int first, int count);
+  bool RunLayer(const PlannedLayer& layer, const BoundLayer& bound);
+  bool RunConvolution(const PlannedLayer& layer, const BoundLayer& bound);
+  void RunHead(const PlannedLayer& layer, const BoundLayer& bound);
+  void RunMaxPool(const PlannedLayer& layer);
+  void RunSumPool(const PlannedLayer& layer);
+  // Copies own maps out of their rings, as they are sent.
+  void FillWire(int slot);
 
   const ExecutionPlan& plan_;
   const kernels::KernelSet& kernels_;
   const AlignedBuffer arena_;
+  std::vector<BoundLayer> bound_;  // [layers of the plan]
 
   State state_ = State::kIdle;
   int batch_ = 0;
-  size_t cursor_ = 0;     // the layer that runs next or is under way
-  GroupSet accumulated_;  // sources of that layer that are in its accumulators
+  size_t cursor_ = 0;      // the layer that runs next or is under way
+  bool own_done_ = false;  // that layer's own part is in its wide values
   int exchange_slot_ = kNoSlot;
   std::vector<GroupSet> supplied_;  // [exchanges]
   std::span<const int32_t> logits_;
@@ -73,7 +110,7 @@ class PlanExecution final : public Execution {
 
 Status PlanExecution::Start(std::span<const uint8_t> pixels, int n) {
   state_ = State::kIdle;
-  const int64_t bytes_per_image = plan_.input().bytes_per_image;
+  const int64_t bytes_per_image = plan_.input().WireBytes();
   if (n < 1 || n > plan_.spec().max_batch) {
     return InvalidArgument("batch: " + std::to_string(n) + ", expected 1.." +
                            std::to_string(plan_.spec().max_batch));
@@ -82,13 +119,12 @@ Status PlanExecution::Start(std::span<const uint8_t> pixels, int n) {
     return InvalidArgument("pixels: " + std::to_string(pixels.size()) + " bytes, expected " +
                            std::to_string(n * bytes_per_image));
   }
-  // pixel - 128 as a signed byte is the pixel with its top bit turned.
-  uint8_t* input = At(plan_.input());
-  std::transform(pixels.begin(), pixels.end(), input,
-                 [](uint8_t pixel) { return static_cast<uint8_t>(pixel ^ 0x80); });
+  // pixel - 128 as a signed byte is the pixel with its top bit turned; biased by 128, it is itself.
+  const uint8_t flip = 0x80 ^ WireFlip(plan_.input().encoding);
+  CopyIntoRing(plan_.input(), n, pixels.data(), flip, arena_.data());
   batch_ = n;
   cursor_ = 0;
-  accumulated_ = GroupSet();
+  own_done_ = false;
   exchange_slot_ = kNoSlot;
   std::fill(supplied_.begin(), supplied_.end(), GroupSet());
   logits_ = {};
@@ -108,14 +144,15 @@ Step PlanExecution::Resume() {
   }
   while (cursor_ < layers.size()) {
     const PlannedLayer& layer = layers[cursor_];
-    if (!RunLayer(layer)) {
+    if (!RunLayer(layer, bound_[cursor_])) {
       exchange_slot_ = layer.awaits_slot;
       return Step::kExchangeAwaited;
     }
     ++cursor_;
-    accumulated_ = GroupSet();
+    own_done_ = false;
     if (layer.exchanged) {
       exchange_slot_ = plan_.SlotOf(layer.layer);
+      FillWire(exchange_slot_);
       return Step::kExchangeReady;
     }
     if (layer.is_exit) {
@@ -127,79 +164,84 @@ Step PlanExecution::Resume() {
   return Step::kDone;
 }
 
-bool PlanExecution::RunLayer(const PlannedLayer& layer) {
-  if (layer.op == Op::kMaxPool) {
-    MaxPool(layer);
-    return true;
-  }
-  if (layer.awaits_slot != kNoSlot) return RunAsMapsArrive(layer);
-  for (int first = 0; first < batch_; first += layer.images_per_block) {
-    const int count = std::min(layer.images_per_block, batch_ - first);
-    for (const PlannedSource& source : layer.sources) Accumulate(layer, source, first, count);
-    Finish(layer, first, count);
+bool PlanExecution::RunLayer(const PlannedLayer& layer, const BoundLayer& bound) {
+  switch (layer.op) {
+    case Op::kInput:
+      return true;
+    case Op::kConv:
+      return RunConvolution(layer, bound);
+    case Op::kMaxPool:
+      RunMaxPool(layer);
+      return true;
+    case Op::kSumPool:
+      RunSumPool(layer);
+      return true;
+    case Op::kLinear:
+      RunHead(layer, bound);
+      return true;
   }
   return true;
 }
 
-// Takes every map that is there, in any order: s32 addition is associative.
-bool PlanExecution::RunAsMapsArrive(const PlannedLayer& layer) {
-  for (const PlannedSource& source : layer.sources) {
-    if (accumulated_.Contains(source.group)) continue;
-    if (source.remote && MissingAt(layer.awaits_slot).Contains(source.group)) continue;
-    Accumulate(layer, source, 0, batch_);
-    accumulated_ = accumulated_.With(source.group);
-  }
+bool PlanExecution::RunConvolution(const PlannedLayer& layer, const BoundLayer& bound) {
+  const auto run = [this](std::span<const PlannedConvolution> planned,
+                          std::span<const BoundConvolution> convolutions) {
+    for (size_t i = 0; i < planned.size(); ++i) {
+      convolutions[i].Run({0, batch_}, {0, planned[i].rows});
+    }
+  };
+  if (!own_done_) run(layer.own, bound.own);
+  own_done_ = true;
+  if (layer.awaits_slot == kNoSlot) return true;
   if (!MissingAt(layer.awaits_slot).empty()) return false;
-  Finish(layer, 0, batch_);
+  run(layer.peers, bound.peers);
   return true;
 }
 
-void PlanExecution::Accumulate(const PlannedLayer& layer, const PlannedSource& source, int first,
-                               int count) {
-  const uint8_t* input = At(source.map, first);
-  if (layer.op == Op::kSumPool) {
-    const PlannedTarget& target = layer.targets[source.first_target];
-    kernels_.sum_pool(source.geometry, count, input, At<int32_t>(target.accumulators));
-    return;
-  }
-  std::array<ConvTarget, kMaxGroups> targets;
-  for (size_t t = 0; t < source.tiles.size(); ++t) {
-    const PlannedTarget& target = layer.targets[source.first_target + t];
-    targets[t] = {source.tiles[t], At<int32_t>(target.accumulators), target.channels};
-  }
-  kernels_.convolve(source.geometry, count, input,
-                    std::span<const ConvTarget>(targets).first(source.tiles.size()), source.add,
-                    arena_.data() + plan_.scratch_offset());
-}
-
-void PlanExecution::Finish(const PlannedLayer& layer, int first, int count) {
-  if (layer.op == Op::kLinear) {
-    StoreLogits(layer, first, count);
-    return;
-  }
-  for (const PlannedTarget& target : layer.targets) {
-    const int32_t* shortcut =
-        target.epilogue.shortcut_mul != nullptr ? At<int32_t>(target.shortcut, first) : nullptr;
-    kernels_.requantize(target.epilogue, count * layer.pixels_per_image,
-                        At<int32_t>(target.accumulators), shortcut, At(target.map, first));
-  }
-}
-
-void PlanExecution::MaxPool(const PlannedLayer& layer) {
-  for (const PlannedSource& source : layer.sources) {
-    const PlannedTarget& target = layer.targets[source.first_target];
-    kernels_.max_pool(source.geometry, batch_, At(source.map), At(target.map));
-  }
-}
-
-// Drops the padding lanes of a head's accumulators.
-void PlanExecution::StoreLogits(const PlannedLayer& layer, int first, int count) {
-  const PlannedTarget& target = layer.targets.front();
-  for (int image = 0; image < count; ++image) {
-    std::memcpy(At(layer.logits, first + image), At(target.accumulators, image),
+// Whole blocks of images, then what is left; the sums lose their padding lanes.
+void PlanExecution::RunHead(const PlannedLayer& layer, const BoundLayer& bound) {
+  const int64_t blocks = bound.own.size() > 1 ? batch_ / kHeadImages : 0;
+  if (blocks > 0) bound.own.front().Run({0, 1}, {0, blocks});
+  bound.own.back().Run({0, 1}, {blocks * kHeadImages, batch_});
+  for (int image = 0; image < batch_; ++image) {
+    std::memcpy(At(layer.logits, image), At(layer.sums, image),
                 static_cast<size_t>(layer.logits.bytes_per_image));
   }
-  logits_ = {At<int32_t>(layer.logits), static_cast<size_t>(batch_ * target.channels)};
+  logits_ = {At<int32_t>(layer.logits), static_cast<size_t>(batch_ * layer.classes)};
+}
+
+void PlanExecution::RunMaxPool(const PlannedLayer& layer) {
+  auto* arena = reinterpret_cast<uint8_t*>(arena_.data());
+  for (const PlannedPool& pool : layer.pools) {
+    kernels_.max_pool(pool.shape, batch_, arena + pool.input, arena + pool.output);
+  }
+}
+
+// Image by image, so that sums are still in the cache when they become bytes.
+void PlanExecution::RunSumPool(const PlannedLayer& layer) {
+  auto* arena = reinterpret_cast<uint8_t*>(arena_.data());
+  for (const PlannedPool& pool : layer.pools) {
+    const kernels::OutputShape& output = pool.shape.output;
+    for (int image = 0; image < batch_; ++image) {
+      auto* sums = At<int32_t>(pool.wide, pool.one_image ? 0 : image);
+      kernels_.sum_pool(pool.shape, 1, arena + pool.input + image * pool.shape.source.image_stride,
+                        sums);
+      uint8_t* to = arena + pool.output + image * output.image_stride;
+      for (int y = 0; y < pool.shape.rows; ++y) {
+        kernels_.requantize(pool.epilogue, pool.shape.columns, sums + y * output.wide_row_stride,
+                            nullptr, to + y * output.row_stride);
+      }
+    }
+  }
+}
+
+void PlanExecution::FillWire(int slot) {
+  const ExchangeSlot& exchange = plan_.slot(slot);
+  for (const int group : plan_.spec().local) {
+    const MapMemory& map = exchange.maps[static_cast<size_t>(group)];
+    CopyOutOfRing(map, batch_, arena_.data(), WireFlip(map.encoding),
+                  At(exchange.wire[static_cast<size_t>(group)]));
+  }
 }
 
 model::LayerIndex PlanExecution::exchange_layer() const {
@@ -209,8 +251,8 @@ model::LayerIndex PlanExecution::exchange_layer() const {
 std::span<const uint8_t> PlanExecution::LocalMap(int group) const {
   BRAID_CHECK(exchange_slot_ != kNoSlot && plan_.spec().local.Contains(group))
       << "no local map of group " << group << " at an exchange";
-  const ImageMemory& map = plan_.slot(exchange_slot_).maps[static_cast<size_t>(group)];
-  return {At(map), static_cast<size_t>(batch_ * map.bytes_per_image)};
+  const ImageMemory& wire = plan_.slot(exchange_slot_).wire[static_cast<size_t>(group)];
+  return {At(wire), static_cast<size_t>(batch_ * wire.bytes_per_image)};
 }
 
 GroupSet PlanExecution::Missing() const {
@@ -228,8 +270,8 @@ Status PlanExecution::Supply(model::LayerIndex layer, int group, std::span<const
                            std::to_string(layer) + " is not awaited, or was supplied before");
   }
   const ExchangeSlot& exchange = plan_.slot(slot);
-  const ImageMemory& memory = exchange.maps[static_cast<size_t>(group)];
-  const auto expected = static_cast<size_t>(batch_ * memory.bytes_per_image);
+  const MapMemory& memory = exchange.maps[static_cast<size_t>(group)];
+  const auto expected = static_cast<size_t>(batch_ * memory.WireBytes());
   if (map.size() != expected) {
     return InvalidArgument("map: " + std::to_string(map.size()) + " bytes, expected " +
                            std::to_string(expected));
@@ -237,7 +279,7 @@ Status PlanExecution::Supply(model::LayerIndex layer, int group, std::span<const
   if (!kernels::InRange(map, exchange.kind)) {
     return InvalidArgument(std::string("map: a byte is no ") + ElementKindName(exchange.kind));
   }
-  std::memcpy(At(memory), map.data(), expected);
+  CopyIntoRing(memory, batch_, map.data(), WireFlip(memory.encoding), arena_.data());
   supplied_[static_cast<size_t>(slot)] = supplied_[static_cast<size_t>(slot)].With(group);
   return OkStatus();
 }

@@ -1,13 +1,16 @@
-// The one implementation of Plan: kernel calls and addresses in the arena, layer by layer.
+// The one implementation of Plan: kernels and addresses in the arena, layer by layer.
 // Layer: runtime.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "braid/kernels/convolution/convolution.h"
 #include "braid/kernels/kernel_set.h"
 #include "braid/runtime/execution.h"
+#include "braid/runtime/map_layout.h"
 #include "braid/runtime/prepared_network.h"
 #include "braid/runtime/schedule.h"
 
@@ -15,56 +18,57 @@ namespace braid::runtime {
 
 inline constexpr int kNoSlot = -1;
 
-// Memory of something that every image of the batch has: image i at offset + i*bytes_per_image.
-struct ImageMemory {
-  int64_t offset = 0;  // in the arena
-  int64_t bytes_per_image = 0;
-};
+// Heads take this many images as the pixels of one row, so that weights are read once for all.
+inline constexpr int kHeadImages = 8;
 
-// One output group of a layer (the only one of a head).
-struct PlannedTarget {
-  int group = 0;
-  int channels = 0;
-  ImageMemory accumulators;  // of one block of images
-  ImageMemory map;           // u7 or s8; unused by heads
-  ImageMemory shortcut;      // the wide values to add, where the epilogue has a shortcut
-  kernels::Epilogue epilogue;
-};
-
-// One input group of a layer.
-struct PlannedSource {
-  int group = 0;
-  bool remote = false;
-  // Starts the accumulators of its targets (the first source that they have), or adds to them.
-  bool add = false;
-  kernels::WindowGeometry geometry;
-  ImageMemory map;
-  // Targets [first_target, first_target + tiles.size()); pools have one and a null tile.
-  size_t first_target = 0;
+// A generated convolution with its memory as offsets into the arena; kAbsent where there is none.
+struct PlannedConvolution {
+  std::shared_ptr<const kernels::Convolution> convolution;
+  std::vector<int64_t> maps;
   std::vector<const std::byte*> tiles;
+  std::vector<int64_t> outputs, wide, shortcuts;
+  std::vector<const int32_t*> tables;
+  int32_t shortcut_clamp = 0;
+  int rows = 1;
+};
+
+// One group of a kMaxPool or kSumPool.
+struct PlannedPool {
+  kernels::PoolShape shape;
+  int64_t input = 0, output = 0;  // offsets in the arena
+  ImageMemory wide;               // kSumPool
+  bool one_image = true;          // `wide` holds one image only
+  kernels::Epilogue epilogue;     // kSumPool
 };
 
 struct PlannedLayer {
   model::LayerIndex layer = model::kNoLayer;
   model::Op op = model::Op::kInput;
-  std::vector<PlannedSource> sources;  // own groups first, then those of peers
-  std::vector<PlannedTarget> targets;
-  // Accumulators hold this many images. Small blocks stay in the cache; the whole batch where
-  // accumulators outlive the block (shortcuts, sums that wait for peers).
-  int images_per_block = 1;
-  int64_t pixels_per_image = 0;
-  int awaits_slot = kNoSlot;  // the exchange whose maps remote sources read
+  // kConv: from own maps, then (where it awaits) from those of peers with the epilogue.
+  // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images.
+  std::vector<PlannedConvolution> own, peers;
+  std::vector<PlannedPool> pools;
+  int awaits_slot = kNoSlot;  // the exchange whose maps `peers` reads
   bool exchanged = false;     // its own map must be sent
   bool is_exit = false;
+  int classes = 0;                   // heads
+  ImageMemory sums;                  // heads: [n, PaddedChannels(classes)] s32
   ImageMemory logits;                // heads: [n, classes] s32
   std::vector<ImageMemory> survive;  // exits: memory that later layers read, per image
 };
 
-// One layer whose maps cross the wire.
+// One layer whose maps cross the wire. Vectors are [groups of the network].
 struct ExchangeSlot {
   model::LayerIndex layer = model::kNoLayer;
   ElementKind kind = ElementKind::kU7;
-  std::vector<ImageMemory> maps;  // [groups]; set for the groups of the sub-network
+  std::vector<MapMemory> maps;    // set for the groups of the sub-network
+  std::vector<ImageMemory> wire;  // own maps as they are sent, [n,H,W,C_group] u7 or s8
+};
+
+// Memory that is set once, when an execution is made: rings of biased maps.
+struct RingFill {
+  int64_t offset = 0, bytes = 0;
+  uint8_t value = 0;
 };
 
 class ExecutionPlan final : public Plan {
@@ -80,8 +84,8 @@ class ExecutionPlan final : public Plan {
   const ExchangeSlot& slot(int index) const { return slots_[static_cast<size_t>(index)]; }
   // kNoSlot where the layer is not exchanged.
   int SlotOf(model::LayerIndex layer) const;
-  const ImageMemory& input() const { return input_; }
-  int64_t scratch_offset() const { return scratch_offset_; }
+  const MapMemory& input() const { return input_; }
+  std::span<const RingFill> rings() const { return rings_; }
 
  private:
   friend class PlanBuilder;
@@ -94,8 +98,8 @@ class ExecutionPlan final : public Plan {
   std::vector<ExchangeSlot> slots_;
   std::vector<model::LayerIndex> exchanges_;
   std::vector<std::vector<int32_t>> tables_;  // what epilogues point to
-  ImageMemory input_;
-  int64_t scratch_offset_ = 0;
+  std::vector<RingFill> rings_;
+  MapMemory input_;
   int64_t arena_bytes_ = 0;
 };
 

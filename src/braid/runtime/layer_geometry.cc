@@ -13,13 +13,13 @@ int64_t GroupMapBytes(const model::Layer& layer, int group) {
 }
 
 kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex index,
-                                   int in_group) {
+                                   int channels) {
   const model::Layer& layer = LayerAt(network, index);
   const model::Layer& input = LayerAt(network, layer.input);
   kernels::WindowGeometry g;
   g.in_h = input.out_h;
   g.in_w = input.out_w;
-  g.channels = GroupChannels(input, in_group);
+  g.channels = channels;
   g.input_kind = model::MapKind(input.op, input.activation);
   g.out_h = layer.out_h;
   g.out_w = layer.out_w;
@@ -36,11 +36,6 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
   g.pad_top = window.pad_top;
   g.pad_left = window.pad_left;
   return g;
-}
-
-int64_t GroupAccumulatorBytes(const model::Layer& layer, int group) {
-  return int64_t{layer.out_h} * layer.out_w * kernels::PaddedChannels(GroupChannels(layer, group)) *
-         static_cast<int64_t>(sizeof(int32_t));
 }
 
 }  // namespace braid::runtime

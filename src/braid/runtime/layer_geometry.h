@@ -16,12 +16,9 @@ int GroupChannels(const model::Layer& layer, int group);
 // Bytes of one image's map of `group` ([H,W,C_group] u7 or s8).
 int64_t GroupMapBytes(const model::Layer& layer, int group);
 
-// The window of `layer` (not kInput) over the map of `in_group` of its input. A linear layer is
-// the window that covers the whole map.
+// The window of `layer` (not kInput) over a map of `channels` of its input. A linear layer is the
+// window that covers the whole map.
 kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex layer,
-                                   int in_group);
-
-// Bytes of one image's accumulators of `group` ([H,W,PaddedChannels] s32).
-int64_t GroupAccumulatorBytes(const model::Layer& layer, int group);
+                                   int channels);
 
 }  // namespace braid::runtime

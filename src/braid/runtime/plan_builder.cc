@@ -3,6 +3,7 @@
 #include <new>
 #include <string>
 
+#include "braid/kernels/geometry.h"
 #include "braid/model/layer_map.h"
 #include "braid/runtime/execution_plan.h"
 #include "braid/runtime/layer_geometry.h"
@@ -77,14 +78,14 @@ class PlanBuilder {
                                " bytes for its maps");
     }
     plan_->arena_bytes_ = memory_.arena_bytes;
-    plan_->scratch_offset_ = memory_.scratch_offset;
     for (size_t step = 0; step < schedule_.order.size(); ++step) {
       const LayerIndex i = schedule_.order[step];
+      AddRings(i);
       if (schedule_.exchanged[static_cast<size_t>(i)]) AddSlot(i);
       if (LayerAt(network_, i).op == Op::kInput) {
         plan_->input_ = Memory(i).maps[0];
       } else {
-        AddLayer(i, static_cast<int>(step));
+        BRAID_RETURN_IF_ERROR(AddLayer(i, static_cast<int>(step)));
       }
     }
     return std::unique_ptr<Plan>(std::move(plan_));
@@ -93,90 +94,182 @@ class PlanBuilder {
  private:
   const LayerMemory& Memory(LayerIndex i) const { return memory_.layers[static_cast<size_t>(i)]; }
 
+  // The arena starts as zeros; rings of other bytes are to be filled.
+  void AddRings(LayerIndex i) {
+    for (const MapMemory& map : Memory(i).maps) {
+      const uint8_t zero = kernels::ZeroByte(map.encoding);
+      if (map.bytes_per_image == 0 || map.ring.Empty() || zero == 0) continue;
+      plan_->rings_.push_back({map.offset, map.bytes_per_image * spec_.max_batch, zero});
+    }
+  }
+
   void AddSlot(LayerIndex i) {
     const Layer& layer = LayerAt(network_, i);
     plan_->exchanges_.push_back(i);
-    plan_->slots_.push_back({i, model::MapKind(layer.op, layer.activation), Memory(i).maps});
+    plan_->slots_.push_back(
+        {i, model::MapKind(layer.op, layer.activation), Memory(i).maps, Memory(i).wire});
   }
 
-  void AddLayer(LayerIndex i, int step) {
+  Status AddLayer(LayerIndex i, int step) {
     const Layer& layer = LayerAt(network_, i);
     PlannedLayer planned;
     planned.layer = i;
     planned.op = layer.op;
-    planned.images_per_block = Memory(i).images_per_block;
-    planned.pixels_per_image = int64_t{layer.out_h} * layer.out_w;
     planned.exchanged = schedule_.exchanged[static_cast<size_t>(i)];
     planned.is_exit = schedule_.is_exit[static_cast<size_t>(i)];
-    planned.logits = Memory(i).logits;
-    for (const int group : layer.Divided() ? spec_.local : GroupSet::Single(0)) {
-      planned.targets.push_back(TargetOf(i, group));
+    switch (layer.op) {
+      case Op::kInput:
+        break;
+      case Op::kConv:
+        BRAID_RETURN_IF_ERROR(AddConvolutions(i, planned));
+        break;
+      case Op::kMaxPool:
+      case Op::kSumPool:
+        for (const int group : spec_.local) planned.pools.push_back(PoolOf(i, group));
+        break;
+      case Op::kLinear:
+        BRAID_RETURN_IF_ERROR(AddHead(i, planned));
+        break;
     }
-    AddSources(i, planned);
     if (planned.is_exit) planned.survive = Survivors(step);
     plan_->layers_.push_back(std::move(planned));
+    return OkStatus();
   }
 
-  // Own groups first, so that their part is computed while the peers' maps travel.
-  void AddSources(LayerIndex i, PlannedLayer& planned) {
+  Status AddConvolutions(LayerIndex i, PlannedLayer& planned) {
     const Layer& layer = LayerAt(network_, i);
-    if (layer.op == Op::kConv && !LayerAt(network_, layer.input).Divided()) {
-      AddSource(i, 0, false, planned);
-      return;
+    if (LayerAt(network_, layer.input).Divided() && !layer.dense) {
+      for (const int group : spec_.local) {
+        BRAID_RETURN_IF_ERROR(AddConvolution(i, GroupSet::Single(group), GroupSet::Single(group),
+                                             kernels::Start::kZero, kernels::Finish::kBytes,
+                                             planned.own));
+      }
+      return OkStatus();
     }
-    for (const int group : spec_.local) AddSource(i, group, false, planned);
-    if (layer.op != Op::kConv || !layer.dense || remote_.empty()) return;
-    for (const int group : remote_) AddSource(i, group, true, planned);
+    if (!LayerAt(network_, layer.input).Divided()) {
+      return AddConvolution(i, GroupSet::Single(0), spec_.local, kernels::Start::kZero,
+                            kernels::Finish::kBytes, planned.own);
+    }
+    if (remote_.empty()) {
+      return AddConvolution(i, spec_.local, spec_.local, kernels::Start::kZero,
+                            kernels::Finish::kBytes, planned.own);
+    }
+    // The own part is computed while the peers' maps travel.
     planned.awaits_slot = plan_->SlotOf(layer.input);
+    BRAID_RETURN_IF_ERROR(AddConvolution(i, spec_.local, spec_.local, kernels::Start::kZero,
+                                         kernels::Finish::kWide, planned.own));
+    return AddConvolution(i, remote_, spec_.local, kernels::Start::kWide, kernels::Finish::kBytes,
+                          planned.peers);
   }
 
-  void AddSource(LayerIndex i, int group, bool remote, PlannedLayer& planned) {
+  Status AddConvolution(LayerIndex i, GroupSet sources, GroupSet targets, kernels::Start start,
+                        kernels::Finish finish, std::vector<PlannedConvolution>& to) {
     const Layer& layer = LayerAt(network_, i);
-    const bool divided = LayerAt(network_, layer.input).Divided();
-    // A source that feeds its own group only, against one that feeds all.
-    const bool alone = layer.op == Op::kMaxPool || layer.op == Op::kSumPool ||
-                       (layer.op == Op::kConv && !layer.dense && divided);
-    PlannedSource source;
-    source.group = group;
-    source.remote = remote;
-    source.add = !alone && !planned.sources.empty();
-    source.geometry = GeometryOf(network_, i, group);
-    source.map = Memory(layer.input).maps[static_cast<size_t>(group)];
-    for (size_t t = 0; t < planned.targets.size(); ++t) {
-      const PlannedTarget& target = planned.targets[t];
-      if (alone && target.group != group) continue;
-      if (source.tiles.empty()) source.first_target = t;
-      const bool pool = layer.op == Op::kMaxPool || layer.op == Op::kSumPool;
-      source.tiles.push_back(pool ? nullptr : model_.Tile(i, target.group, group));
+    const LayerTables& tables = tables_[static_cast<size_t>(i)];
+    PlannedConvolution planned;
+    kernels::ConvolutionShape shape;
+    shape.path = model_.path();
+    shape.columns = layer.out_w;
+    shape.start = start;
+    shape.finish = finish;
+    planned.rows = layer.out_h;
+    const bool bytes = finish == kernels::Finish::kBytes;
+    if (bytes) {
+      shape.shortcut = layer.shortcut != model::kNoLayer;
+      if (shape.shortcut) {
+        shape.shortcut_shift = tables.shortcut_shift;
+        planned.shortcut_clamp = tables.shortcut_clamp;
+      }
+      shape.keep_wide = Memory(i).wide_last_step != kNever;
     }
-    planned.sources.push_back(std::move(source));
+    for (const int group : targets) {
+      const MapMemory& map = Memory(i).maps[static_cast<size_t>(group)];
+      shape.output_encoding = map.encoding;
+      shape.outputs.push_back(OutputOf(map));
+      planned.outputs.push_back(map.offset + map.PixelOffset(0, 0));
+      planned.wide.push_back(Memory(i).wide[static_cast<size_t>(group)].offset);
+      if (shape.shortcut) {
+        planned.shortcuts.push_back(Memory(layer.shortcut).wide[static_cast<size_t>(group)].offset);
+      }
+      if (bytes) planned.tables.push_back(KernelTable(i, group));
+    }
+    AddSources(i, sources, targets, shape, planned);
+    BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
+    to.push_back(std::move(planned));
+    return OkStatus();
   }
 
-  PlannedTarget TargetOf(LayerIndex i, int group) {
+  void AddSources(LayerIndex i, GroupSet sources, GroupSet targets,
+                  kernels::ConvolutionShape& shape, PlannedConvolution& planned) {
+    for (const int source : sources) {
+      const MapMemory& map =
+          Memory(LayerAt(network_, i).input).maps[static_cast<size_t>(source)];
+      const MapWindow window = WindowOf(network_, i, map);
+      shape.sources.push_back(window.source);
+      planned.maps.push_back(map.offset + window.first);
+      for (const int target : targets) planned.tiles.push_back(model_.Tile(i, target, source));
+    }
+  }
+
+  Status AddHead(LayerIndex i, PlannedLayer& planned) {
+    planned.classes = LayerAt(network_, i).Channels();
+    planned.sums = Memory(i).wide[0];
+    planned.logits = Memory(i).logits;
+    if (spec_.max_batch >= kHeadImages) {
+      BRAID_RETURN_IF_ERROR(AddHeadOver(i, kHeadImages, planned.own));
+    }
+    return AddHeadOver(i, 1, planned.own);
+  }
+
+  // A head whose pixels of a row are `images` images, and whose rows follow each other.
+  Status AddHeadOver(LayerIndex i, int images, std::vector<PlannedConvolution>& to) {
+    const int classes = LayerAt(network_, i).Channels();
+    const int64_t wide = kernels::PaddedChannels(classes);
+    PlannedConvolution planned;
+    kernels::ConvolutionShape shape;
+    shape.path = model_.path();
+    shape.columns = images;
+    shape.finish = kernels::Finish::kWide;
+    shape.outputs.push_back({.channels = classes,
+                             .wide_column_stride = wide,
+                             .wide_row_stride = wide * images});
+    planned.wide.push_back(Memory(i).wide[0].offset);
+    AddSources(i, spec_.local, GroupSet::Single(0), shape, planned);
+    for (kernels::SourceShape& source : shape.sources) {
+      source.column_stride = source.image_stride;
+      source.row_stride = source.image_stride * images;
+      source.image_stride = 0;
+    }
+    BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
+    to.push_back(std::move(planned));
+    return OkStatus();
+  }
+
+  PlannedPool PoolOf(LayerIndex i, int group) {
     const Layer& layer = LayerAt(network_, i);
     const auto at = static_cast<size_t>(group);
-    PlannedTarget target;
-    target.group = group;
-    target.channels = GroupChannels(layer, group);
-    target.map = Memory(i).maps[at];
-    target.accumulators = Memory(i).accumulators[at];
-    if (layer.shortcut != model::kNoLayer)
-      target.shortcut = Memory(layer.shortcut).accumulators[at];
-    if (layer.op == Op::kConv || layer.op == Op::kSumPool) {
-      target.epilogue = EpilogueOf(i, group);
-      target.epilogue.keep_wide = Memory(i).wide_last_step != kNever;
+    const MapMemory& from = Memory(layer.input).maps[at];
+    const MapMemory& to = Memory(i).maps[at];
+    const MapWindow window = WindowOf(network_, i, from);
+    PlannedPool pool;
+    pool.shape = {window.source, OutputOf(to), layer.out_h, layer.out_w};
+    pool.input = from.offset + window.first;
+    pool.output = to.offset + to.PixelOffset(0, 0);
+    if (layer.op == Op::kSumPool) {
+      pool.wide = Memory(i).wide[at];
+      pool.one_image = Memory(i).wide_of_one_image;
+      pool.epilogue = EpilogueOf(i, group);
+      pool.epilogue.keep_wide = Memory(i).wide_last_step != kNever;
+      pool.epilogue.output_offset = kernels::ZeroByte(to.encoding);
     }
-    return target;
+    return pool;
   }
 
-  // A channel table of one group, padded with zeros.
-  const int32_t* Table(std::vector<int32_t> values) {
-    values.resize(static_cast<size_t>(kernels::PaddedChannels(static_cast<int>(values.size()))));
-    plan_->tables_.push_back(std::move(values));
-    return plan_->tables_.back().data();
-  }
-
-  kernels::Epilogue EpilogueOf(LayerIndex i, int group) {
+  // Integers of one group's channels in this sub-network, and what follows from them.
+  struct ChannelTables {
+    std::vector<int32_t> bias, mul, low, high, shortcut_mul;
+  };
+  ChannelTables TablesOf(LayerIndex i, int group) const {
     const Layer& layer = LayerAt(network_, i);
     const LayerTables& tables = tables_[static_cast<size_t>(i)];
     const auto first = static_cast<ptrdiff_t>(layer.GroupOffset(group));
@@ -184,24 +277,54 @@ class PlanBuilder {
     const auto slice = [&](const std::vector<int32_t>& all) {
       return std::vector<int32_t>(all.begin() + first, all.begin() + first + count);
     };
-    std::vector<int32_t> low, high;
-    for (const int32_t mul : slice(tables.mul)) {
+    ChannelTables t;
+    t.bias = slice(tables.bias);
+    t.mul = slice(tables.mul);
+    if (layer.shortcut != model::kNoLayer) t.shortcut_mul = slice(tables.shortcut_mul);
+    for (const int32_t mul : t.mul) {
       const kernels::ClampInterval interval =
           kernels::ClampIntervalFor(mul, layer.activation == model::Activation::kRelu);
-      low.push_back(interval.low);
-      high.push_back(interval.high);
+      t.low.push_back(interval.low);
+      t.high.push_back(interval.high);
     }
+    return t;
+  }
+
+  const int32_t* Keep(std::vector<int32_t> table) {
+    plan_->tables_.push_back(std::move(table));
+    return plan_->tables_.back().data();
+  }
+
+  // In the form of generated kernels.
+  const int32_t* KernelTable(LayerIndex i, int group) {
+    const ChannelTables t = TablesOf(i, group);
+    std::vector<int32_t> table(kernels::TableElements(static_cast<int>(t.bias.size())));
+    const auto fill = [&](kernels::TableRow row, const std::vector<int32_t>& values) {
+      for (size_t c = 0; c < values.size(); ++c) {
+        table[kernels::TableIndex(row, static_cast<int>(c))] = values[c];
+      }
+    };
+    fill(kernels::TableRow::kBias, t.bias);
+    fill(kernels::TableRow::kMul, t.mul);
+    fill(kernels::TableRow::kLow, t.low);
+    fill(kernels::TableRow::kHigh, t.high);
+    fill(kernels::TableRow::kShortcutMul, t.shortcut_mul);
+    return Keep(std::move(table));
+  }
+
+  // In the form of KernelSet::requantize. Only a convolution has a shortcut.
+  kernels::Epilogue EpilogueOf(LayerIndex i, int group) {
+    ChannelTables t = TablesOf(i, group);
     kernels::Epilogue epilogue;
-    epilogue.channels = static_cast<int>(count);
-    epilogue.bias = Table(slice(tables.bias));
-    epilogue.mul = Table(slice(tables.mul));
-    epilogue.low = Table(std::move(low));
-    epilogue.high = Table(std::move(high));
-    if (layer.shortcut != model::kNoLayer) {
-      epilogue.shortcut_mul = Table(slice(tables.shortcut_mul));
-      epilogue.shortcut_clamp = tables.shortcut_clamp;
-      epilogue.shortcut_shift = tables.shortcut_shift;
-    }
+    epilogue.channels = static_cast<int>(t.bias.size());
+    const auto padded = [&](std::vector<int32_t>& values) {
+      values.resize(static_cast<size_t>(kernels::PaddedChannels(epilogue.channels)));
+      return Keep(std::move(values));
+    };
+    epilogue.bias = padded(t.bias);
+    epilogue.mul = padded(t.mul);
+    epilogue.low = padded(t.low);
+    epilogue.high = padded(t.high);
     return epilogue;
   }
 
@@ -209,7 +332,7 @@ class PlanBuilder {
   // step reads.
   std::vector<ImageMemory> Survivors(int step) const {
     std::vector<ImageMemory> survive;
-    const auto keep = [&](const std::vector<ImageMemory>& parts, int last_step) {
+    const auto keep = [&](const auto& parts, int last_step) {
       if (last_step <= step) return;
       for (const ImageMemory& part : parts) {
         if (part.bytes_per_image != 0) survive.push_back(part);
@@ -218,7 +341,7 @@ class PlanBuilder {
     for (int earlier = 0; earlier < step; ++earlier) {
       const LayerMemory& memory = Memory(schedule_.order[static_cast<size_t>(earlier)]);
       keep(memory.maps, memory.map_last_step);
-      keep(memory.accumulators, memory.wide_last_step);
+      keep(memory.wide, memory.wide_last_step);
     }
     return survive;
   }

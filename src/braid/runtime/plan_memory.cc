@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "braid/kernels/geometry.h"
 #include "braid/runtime/layer_geometry.h"
 #include "braid/runtime/memory_layout.h"
 
@@ -12,30 +13,22 @@ using model::Layer;
 using model::LayerIndex;
 using model::Op;
 
-// Accumulators of one block of images: half of a small second-level cache (256 KiB), so that the
-// epilogue finds them there.
-constexpr int64_t kBlockBytes = 128 * 1024;
-
 // Collects buffers; each is the memory of one layer's groups, which live and die together.
 class Collector {
  public:
   Collector(const PreparedNetwork& model, const PlanSpec& spec, const Schedule& schedule)
-      : network_(model.network()), model_(model), spec_(spec), schedule_(schedule) {
+      : network_(model.network()),
+        path_(model.path()),
+        spec_(spec),
+        schedule_(schedule),
+        last_step_(static_cast<int>(schedule.order.size()) - 1) {
     memory_.layers.resize(network_.layers.size());
   }
 
   PlanMemory Run() {
-    const int last_step = static_cast<int>(schedule_.order.size()) - 1;
-    for (int step = 0; step <= last_step; ++step) AddLayer(step, last_step);
-    int64_t scratch_bytes = 0;
-    for (const LayerIndex i : schedule_.order) {
-      scratch_bytes = std::max(scratch_bytes, ScratchBytes(i));
-    }
-    const size_t scratch = Add(scratch_bytes, 0, last_step);
-
+    for (int step = 0; step <= last_step_; ++step) AddLayer(step);
     const MemoryLayout layout = LayOut(buffers_);
     for (const Use& use : uses_) use.memory->offset += layout.offsets[use.buffer];
-    memory_.scratch_offset = layout.offsets[scratch];
     memory_.arena_bytes = layout.total_bytes;
     return std::move(memory_);
   }
@@ -45,22 +38,56 @@ class Collector {
     ImageMemory* memory;  // its offset is relative to the buffer until the layout is known
     size_t buffer;
   };
+  // A buffer whose rings are written once: maps of the same form take turns in it.
+  struct RingBuffer {
+    std::vector<MapMemory> form;
+    size_t buffer;
+    int last_step;
+  };
 
   size_t Add(int64_t bytes, int first_step, int last_step) {
     buffers_.push_back({bytes, first_step, last_step});
     return buffers_.size() - 1;
   }
 
-  // One buffer that holds `images` images of each of `parts`.
-  void Place(const std::vector<ImageMemory*>& parts, int images, int first_step, int last_step) {
+  // Lays `parts` out one after another, for `images` images each; returns their bytes.
+  template <typename Memory>
+  int64_t Line(const std::vector<Memory*>& parts, int images) {
     int64_t bytes = 0;
-    for (ImageMemory* part : parts) {
+    for (Memory* part : parts) {
       part->offset = bytes;
       bytes +=
           AlignUp(part->bytes_per_image * images + static_cast<int64_t>(kernels::kReadSlackBytes));
-      uses_.push_back({part, buffers_.size()});
     }
-    Add(bytes, first_step, last_step);
+    return bytes;
+  }
+  template <typename Memory>
+  void Assign(const std::vector<Memory*>& parts, size_t buffer) {
+    for (Memory* part : parts) uses_.push_back({part, buffer});
+  }
+  template <typename Memory>
+  void Place(const std::vector<Memory*>& parts, int images, int first_step, int last_step) {
+    if (parts.empty()) return;
+    const int64_t bytes = Line(parts, images);
+    Assign(parts, Add(bytes, first_step, last_step));
+  }
+
+  // Like Place, for maps with a ring: their memory is theirs for the whole run.
+  void PlaceRinged(const std::vector<MapMemory*>& parts, int first_step, int last_step) {
+    const auto fits = [&](const RingBuffer& ring) {
+      return ring.last_step < first_step &&
+             std::equal(parts.begin(), parts.end(), ring.form.begin(), ring.form.end(),
+                        [](const MapMemory* a, const MapMemory& b) { return a->SameForm(b); });
+    };
+    auto ring = std::find_if(rings_.begin(), rings_.end(), fits);
+    const int64_t bytes = Line(parts, spec_.max_batch);
+    if (ring == rings_.end()) {
+      RingBuffer made{{}, Add(bytes, 0, last_step_), 0};
+      for (const MapMemory* part : parts) made.form.push_back(*part);
+      ring = rings_.insert(rings_.end(), std::move(made));
+    }
+    ring->last_step = last_step;
+    Assign(parts, ring->buffer);
   }
 
   // Groups that this device computes at `layer`; a map that is not divided counts as group 0.
@@ -68,40 +95,59 @@ class Collector {
     return layer.Divided() ? spec_.local : GroupSet::Single(0);
   }
 
-  void AddLayer(int step, int last_step) {
+  void AddLayer(int step) {
     const LayerIndex i = schedule_.order[static_cast<size_t>(step)];
     const auto at = static_cast<size_t>(i);
     const Layer& layer = LayerAt(network_, i);
     LayerMemory& memory = memory_.layers[at];
-    memory.maps.resize(static_cast<size_t>(network_.groups));
-    memory.accumulators.resize(static_cast<size_t>(network_.groups));
+    const auto groups = static_cast<size_t>(network_.groups);
+    memory.maps.resize(groups);
+    memory.wire.resize(groups);
+    memory.wide.resize(groups);
     memory.map_last_step = std::max(step, schedule_.last_map_read[at]);
     memory.wide_last_step = schedule_.last_wide_read[at];
-
     if (layer.op == Op::kLinear) {
-      memory.logits.bytes_per_image =
-          int64_t{layer.Channels()} * static_cast<int64_t>(sizeof(int32_t));
-      // Read at the checkpoint, which lies between this step and the next.
-      Place({&memory.logits}, spec_.max_batch, step, std::min(step + 1, last_step));
-    } else {
-      AddMaps(step, last_step, layer, memory);
+      AddHead(step, layer, memory);
+      return;
     }
-    if (layer.op != Op::kInput && layer.op != Op::kMaxPool) AddAccumulators(step, layer, memory);
+    AddMaps(step, i, layer, memory);
+    if (layer.op != Op::kInput && layer.op != Op::kMaxPool) AddWide(step, layer, memory);
+  }
+
+  void AddHead(int step, const Layer& layer, LayerMemory& memory) {
+    constexpr int64_t kBytes = sizeof(int32_t);
+    memory.logits.bytes_per_image = int64_t{layer.Channels()} * kBytes;
+    memory.wide[0].bytes_per_image = kernels::PaddedChannels(layer.Channels()) * kBytes;
+    // Read at the checkpoint, which lies between this step and the next.
+    Place<ImageMemory>({&memory.logits}, spec_.max_batch, step, std::min(step + 1, last_step_));
+    Place<ImageMemory>({&memory.wide[0]}, spec_.max_batch, step, step);
   }
 
   // Exchanged maps keep their memory for the whole run: peers' maps may come early, and an own map
   // may still be on its way out when the layers that read it are done.
-  void AddMaps(int step, int last_step, const Layer& layer, LayerMemory& memory) {
-    const bool exchanged =
-        schedule_.exchanged[static_cast<size_t>(schedule_.order[static_cast<size_t>(step)])];
-    std::vector<ImageMemory*> parts;
+  void AddMaps(int step, LayerIndex i, const Layer& layer, LayerMemory& memory) {
+    const bool exchanged = schedule_.exchanged[static_cast<size_t>(i)];
+    const Ring ring = RingOf(network_, schedule_, i);
+    std::vector<MapMemory*> parts;
+    std::vector<ImageMemory*> wires;
     for (const int group : exchanged ? spec_.groups : Computed(layer)) {
-      ImageMemory& map = memory.maps[static_cast<size_t>(group)];
-      map.bytes_per_image = GroupMapBytes(layer, group);
+      MapMemory& map = memory.maps[static_cast<size_t>(group)];
+      map = MapOf(network_, i, group, ring, path_);
       parts.push_back(&map);
+      if (exchanged && spec_.local.Contains(group)) {
+        ImageMemory& wire = memory.wire[static_cast<size_t>(group)];
+        wire.bytes_per_image = map.WireBytes();
+        wires.push_back(&wire);
+      }
     }
-    Place(parts, spec_.max_batch, exchanged ? 0 : step,
-          exchanged ? last_step : memory.map_last_step);
+    const int first_step = exchanged ? 0 : step;
+    const int last_step = exchanged ? last_step_ : memory.map_last_step;
+    if (ring.Empty()) {
+      Place(parts, spec_.max_batch, first_step, last_step);
+    } else {
+      PlaceRinged(parts, first_step, last_step);
+    }
+    Place(wires, spec_.max_batch, step, last_step_);
   }
 
   bool AwaitsPeers(const Layer& layer) const {
@@ -109,41 +155,28 @@ class Collector {
            schedule_.exchanged[static_cast<size_t>(layer.input)];
   }
 
-  void AddAccumulators(int step, const Layer& layer, LayerMemory& memory) {
+  void AddWide(int step, const Layer& layer, LayerMemory& memory) {
+    const bool whole_batch = memory.wide_last_step != kNever || AwaitsPeers(layer);
+    // Elsewhere a convolution's sums never leave the registers.
+    if (!whole_batch && layer.op == Op::kConv) return;
     std::vector<ImageMemory*> parts;
-    int64_t bytes_per_image = 0;
     for (const int group : Computed(layer)) {
-      ImageMemory& part = memory.accumulators[static_cast<size_t>(group)];
-      part.bytes_per_image = GroupAccumulatorBytes(layer, group);
-      bytes_per_image += part.bytes_per_image;
+      ImageMemory& part = memory.wide[static_cast<size_t>(group)];
+      part.bytes_per_image = WideBytes(memory.maps[static_cast<size_t>(group)]);
       parts.push_back(&part);
     }
-    const bool whole_batch = memory.wide_last_step != kNever || AwaitsPeers(layer);
-    memory.images_per_block = whole_batch ? spec_.max_batch
-                                          : static_cast<int>(std::clamp<int64_t>(
-                                                kBlockBytes / bytes_per_image, 1, spec_.max_batch));
-    Place(parts, memory.images_per_block, step, std::max(step, memory.wide_last_step));
-  }
-
-  int64_t ScratchBytes(LayerIndex i) const {
-    const Layer& layer = LayerAt(network_, i);
-    if (layer.op != Op::kConv && layer.op != Op::kLinear) return 0;
-    const bool divided = LayerAt(network_, layer.input).Divided();
-    int64_t bytes = 0;
-    for (const int in_group : divided ? spec_.groups : GroupSet::Single(0)) {
-      bytes = std::max(
-          bytes,
-          static_cast<int64_t>(model_.kernels().scratch_bytes(GeometryOf(network_, i, in_group))));
-    }
-    return bytes;
+    memory.wide_of_one_image = !whole_batch;
+    Place(parts, whole_batch ? spec_.max_batch : 1, step, std::max(step, memory.wide_last_step));
   }
 
   const model::Network& network_;
-  const PreparedNetwork& model_;
+  const kernels::Path path_;
   const PlanSpec& spec_;
   const Schedule& schedule_;
+  const int last_step_;
   std::vector<BufferLifetime> buffers_;
   std::vector<Use> uses_;
+  std::vector<RingBuffer> rings_;
   PlanMemory memory_;
 };
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "braid/runtime/execution.h"
-#include "braid/runtime/execution_plan.h"
+#include "braid/runtime/map_layout.h"
 #include "braid/runtime/prepared_network.h"
 #include "braid/runtime/schedule.h"
 
@@ -13,17 +13,17 @@ namespace braid::runtime {
 
 struct LayerMemory {
   // [groups of the network]; entry 0 where the layer is not divided; zero where absent.
-  std::vector<ImageMemory> maps;
-  std::vector<ImageMemory> accumulators;
+  std::vector<MapMemory> maps;
+  std::vector<ImageMemory> wire;  // exchanged own maps as they are sent
+  std::vector<ImageMemory> wide;  // s32 where they outlive the kernel that makes them
+  bool wide_of_one_image = false;
   ImageMemory logits;
-  int images_per_block = 1;
   int map_last_step = kNever;   // maps are read until this step
-  int wide_last_step = kNever;  // accumulators are read until this step, kNever: gone at once
+  int wide_last_step = kNever;  // wide values are read until this step, kNever: gone at once
 };
 
 struct PlanMemory {
   std::vector<LayerMemory> layers;  // [layers of the network]
-  int64_t scratch_offset = 0;
   int64_t arena_bytes = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "braid/kernels/convolution/convolution.h"
+#include "braid/model/layer_map.h"
 #include "braid/runtime/layer_geometry.h"
 
 namespace braid::runtime {
@@ -49,8 +51,8 @@ PreparedNetwork::PreparedNetwork(const model::Network& network, GroupSet share,
   ForEachTile([this](LayerIndex layer, int out_group, int in_group) {
     tile_offsets_[TileIndex(layer, out_group, in_group)] = weight_bytes_;
     weight_bytes_ += AlignUp(static_cast<int64_t>(
-        kernels_.tile_bytes(GeometryOf(network_, layer, in_group),
-                            GroupChannels(LayerAt(network_, layer), out_group))));
+        kernels::TileBytes(path(), TileSource(layer, in_group),
+                           GroupChannels(LayerAt(network_, layer), out_group))));
   });
   weights_ = AlignedBuffer(weight_bytes_);
   if (weights_.data() == nullptr) throw std::bad_alloc();
@@ -58,12 +60,23 @@ PreparedNetwork::PreparedNetwork(const model::Network& network, GroupSet share,
       [this](LayerIndex layer, int out_group, int in_group) { Pack(layer, out_group, in_group); });
 }
 
+kernels::SourceShape PreparedNetwork::TileSource(LayerIndex layer, int in_group) const {
+  const Layer& input = LayerAt(network_, LayerAt(network_, layer).input);
+  const int channels = GroupChannels(input, in_group);
+  const kernels::WindowGeometry g = GeometryOf(network_, layer, channels);
+  return {.encoding = kernels::EncodingFor(path(), g.input_kind),
+          .channels = channels,
+          .kernel_h = g.kernel_h,
+          .kernel_w = g.kernel_w,
+          .tap_stride_w = channels};
+}
+
 // Cuts the block [output channels of out_group, kernel_h, kernel_w, channels of in_group] out of
 // the layer's OHWI weights and packs it.
 void PreparedNetwork::Pack(LayerIndex index, int out_group, int in_group) {
   const Layer& layer = LayerAt(network_, index);
   const Layer& input = LayerAt(network_, layer.input);
-  const kernels::WindowGeometry geometry = GeometryOf(network_, index, in_group);
+  const kernels::WindowGeometry geometry = GeometryOf(network_, index, GroupChannels(input, in_group));
   const int outputs = GroupChannels(layer, out_group);
   const int64_t first_output = layer.Divided() ? layer.GroupOffset(out_group) : 0;
   const int64_t first_input = input.Divided() ? input.GroupOffset(in_group) : 0;
@@ -76,8 +89,8 @@ void PreparedNetwork::Pack(LayerIndex index, int out_group, int in_group) {
     const int8_t* from = layer.weights.data() + (first_output * positions + p) * row + first_input;
     to = std::copy_n(from, geometry.channels, to);
   }
-  kernels_.pack_tile(geometry, outputs, block.data(),
-                     weights_.data() + tile_offsets_[TileIndex(index, out_group, in_group)]);
+  kernels::PackTile(path(), TileSource(index, in_group), outputs, block.data(),
+                    weights_.data() + tile_offsets_[TileIndex(index, out_group, in_group)]);
 }
 
 const std::byte* PreparedNetwork::Tile(LayerIndex layer, int out_group, int in_group) const {

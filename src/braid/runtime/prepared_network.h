@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "braid/kernels/convolution/shape.h"
 #include "braid/kernels/kernel_set.h"
 #include "braid/runtime/aligned_buffer.h"
 #include "braid/runtime/execution.h"
@@ -35,6 +36,8 @@ class PreparedNetwork final : public PreparedModel {
   template <typename Visit>
   void ForEachTile(Visit visit) const;
   void Pack(model::LayerIndex layer, int out_group, int in_group);
+  // What decides the layout of a tile; strides that do not are left out.
+  kernels::SourceShape TileSource(model::LayerIndex layer, int in_group) const;
 
   const model::Network& network_;
   const GroupSet share_;

@@ -85,9 +85,11 @@ class Convolution {
   // Shapes of the passes in which it runs, in order (docs/kernels.md, "Passes"), each with code
   // of its own unless equal.
   virtual std::vector<ConvolutionShape> passes() const = 0;
+  // Machine code of each pass, for disassemblers; empty where nothing was generated.
+  virtual std::vector<std::span<const std::byte>> code() const = 0;
 
  protected:
-  static void Append(BoundConvolution& bound, KernelCall call,
+  static void Append(BoundConvolution& bound, const KernelCall& call,
                      std::unique_ptr<uint64_t[]> pointers);
 };
 

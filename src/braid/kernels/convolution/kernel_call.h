@@ -26,7 +26,13 @@ struct KernelCall {
   const int32_t* const* tables = nullptr;     // [outputs]
   const ConvolutionShape* shape = nullptr;    // the pass; read by the scalar interpreter only
   KernelFunction function = nullptr;
-  int32_t shortcut_clamp = 0;
+  // Constants of the epilogue, repeated so that a register of any width can be read from them.
+  static constexpr int kRepeats = 16;
+  int32_t shortcut_high[kRepeats] = {};  // shortcut_clamp
+  int32_t shortcut_low[kRepeats] = {};   // -shortcut_clamp
+  int32_t shortcut_half[kRepeats] = {};  // 2^(shortcut_shift-1)
+  // 2^23, and 2^31 more where the output is kBiased: that adds 128 to the top byte, mod 2^8.
+  int32_t output_half[kRepeats] = {};
 };
 
 }  // namespace braid::kernels

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "braid/base/status.h"
 #include "braid/kernels/path.h"
 #include "braid/tensor/element_kind.h"
 
@@ -45,6 +46,9 @@ struct SourceShape {
 // shortcuts share theirs. A wide pixel holds PaddedChannels(channels).
 struct OutputShape {
   int channels = 1;
+  // Channels of a panel of its tiles (tile.h). 0: what TileBytes and PackTile use for `channels`;
+  // passes over a part of the channels name the width of the whole.
+  int panel_lanes = 0;
   int64_t column_stride = 0, row_stride = 0, image_stride = 0;
   int64_t wide_column_stride = 0, wide_row_stride = 0, wide_image_stride = 0;
   bool operator==(const OutputShape&) const = default;
@@ -76,6 +80,10 @@ struct ConvolutionShape {
 // The shape as text: cache key, test name, benchmark name and profiler label. Equal shapes have
 // equal names and unlike shapes unlike ones. Grammar: docs/kernels.md, section 2.
 std::string ConvolutionName(const ConvolutionShape& shape);
+
+// INVALID_ARGUMENT for no source, no output, a size below 1 (columns: below 0), or a distance
+// between bytes of one block that does not fit 31 bits.
+Status CheckShape(const ConvolutionShape& shape);
 
 // [rows of A: M, K] x [N]: one image of one row of M columns; `lda`, `ldc` in bytes.
 ConvolutionShape ProductShape(Path path, int m, int n, int k, Encoding encoding, int64_t lda,

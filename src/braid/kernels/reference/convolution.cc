@@ -1,57 +1,86 @@
 #include "braid/kernels/reference/convolution.h"
 
-#include <cstring>
+#include <cstddef>
+
+#include "braid/kernels/convolution/convolution.h"
+#include "braid/kernels/reference/requantization.h"
+#include "braid/kernels/requantization.h"
 
 namespace braid::kernels::reference {
 namespace {
 
-// A u7 byte is at most 127, so reading it as signed gives the same integer.
-int32_t SignedByte(uint8_t byte) { return static_cast<int8_t>(byte); }
+// The integer that a byte of a map stands for. A u7 byte reads the same as a signed one.
+int32_t Decode(Encoding encoding, uint8_t byte) {
+  return encoding == Encoding::kBiased ? int32_t{byte} - 128 : static_cast<int8_t>(byte);
+}
 
-int32_t DotAt(const WindowGeometry& g, const uint8_t* image, const int8_t* filter, int y, int x) {
+int32_t Dot(const SourceShape& s, const uint8_t* window, const int8_t* weights) {
   int32_t sum = 0;
-  for (int ky = 0; ky < g.kernel_h; ++ky) {
-    const int in_y = y * g.stride_h - g.pad_top + ky;
-    if (in_y < 0 || in_y >= g.in_h) continue;
-    for (int kx = 0; kx < g.kernel_w; ++kx) {
-      const int in_x = x * g.stride_w - g.pad_left + kx;
-      if (in_x < 0 || in_x >= g.in_w) continue;
-      const uint8_t* pixel = image + (int64_t{in_y} * g.in_w + in_x) * g.channels;
-      const int8_t* weights = filter + (int64_t{ky} * g.kernel_w + kx) * g.channels;
-      for (int i = 0; i < g.channels; ++i) sum += SignedByte(pixel[i]) * weights[i];
+  for (int ky = 0; ky < s.kernel_h; ++ky) {
+    for (int kx = 0; kx < s.kernel_w; ++kx) {
+      const uint8_t* at = window + ky * s.tap_stride_h + kx * s.tap_stride_w;
+      for (int c = 0; c < s.channels; ++c) sum += Decode(s.encoding, at[c]) * *weights++;
     }
   }
   return sum;
 }
 
+struct Position {
+  int64_t image, row, column;
+};
+
+int64_t Depth(const SourceShape& s) { return int64_t{s.kernel_h} * s.kernel_w * s.channels; }
+
+int64_t MapOffset(const SourceShape& s, const Position& at) {
+  return at.image * s.image_stride + at.row * s.row_stride + at.column * s.column_stride;
+}
+int64_t MapOffset(const OutputShape& o, const Position& at) {
+  return at.image * o.image_stride + at.row * o.row_stride + at.column * o.column_stride;
+}
+int64_t WideOffset(const OutputShape& o, const Position& at) {
+  return at.image * o.wide_image_stride + at.row * o.wide_row_stride +
+         at.column * o.wide_column_stride;
+}
+
+void Pixel(const KernelCall& call, size_t output, const Position& at) {
+  const ConvolutionShape& shape = *call.shape;
+  const OutputShape& o = shape.outputs[output];
+  const int64_t wide_at = WideOffset(o, at);
+  for (int c = 0; c < o.channels; ++c) {
+    int32_t value = shape.start == Start::kWide ? call.wide[output][wide_at + c] : 0;
+    for (size_t s = 0; s < shape.sources.size(); ++s) {
+      const SourceShape& source = shape.sources[s];
+      const auto* weights =
+          reinterpret_cast<const int8_t*>(call.tiles[s * shape.outputs.size() + output]);
+      value += Dot(source, call.maps[s] + MapOffset(source, at), weights + c * Depth(source));
+    }
+    if (shape.finish == Finish::kWide) {
+      call.wide[output][wide_at + c] = value;
+      continue;
+    }
+    const int32_t* table = call.tables[output];
+    const auto entry = [&](TableRow row) { return table[TableIndex(row, c)]; };
+    value += entry(TableRow::kBias);
+    if (shape.shortcut) {
+      value += RescaleShortcut(call.shortcuts[output][wide_at + c], call.shortcut_high[0],
+                               entry(TableRow::kShortcutMul), shape.shortcut_shift);
+    }
+    if (shape.keep_wide) call.wide[output][wide_at + c] = value;
+    const int32_t y = RequantizeValue(value, entry(TableRow::kMul),
+                                      {entry(TableRow::kLow), entry(TableRow::kHigh)});
+    call.outputs[output][MapOffset(o, at) + c] =
+        static_cast<uint8_t>(y + ZeroByte(shape.output_encoding));
+  }
+}
+
 }  // namespace
 
-size_t TileBytes(const WindowGeometry& geometry, int out_channels) {
-  return static_cast<size_t>(geometry.Depth() * out_channels);
-}
-
-void PackTile(const WindowGeometry& geometry, int out_channels, const int8_t* weights,
-              std::byte* tile) {
-  const size_t bytes = TileBytes(geometry, out_channels);
-  if (bytes != 0) std::memcpy(tile, weights, bytes);
-}
-
-size_t ScratchBytes(const WindowGeometry& /*geometry*/) { return 0; }
-
-void Convolve(const WindowGeometry& g, int n, const uint8_t* input,
-              std::span<const ConvTarget> targets, bool add, std::byte* /*scratch*/) {
-  for (const ConvTarget& target : targets) {
-    const auto* weights = reinterpret_cast<const int8_t*>(target.tile);
-    int32_t* acc = target.accumulators;
-    for (int image = 0; image < n; ++image) {
-      const uint8_t* map = input + image * g.InputElements();
-      for (int y = 0; y < g.out_h; ++y) {
-        for (int x = 0; x < g.out_w; ++x) {
-          for (int o = 0; o < target.channels; ++o) {
-            const int32_t dot = DotAt(g, map, weights + o * g.Depth(), y, x);
-            acc[o] = add ? acc[o] + dot : dot;
-          }
-          acc += PaddedChannels(target.channels);
+void Convolve(const KernelCall* call, Range images, Range rows) {
+  for (int64_t image = images.begin; image < images.end; ++image) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      for (int64_t column = 0; column < call->shape->columns; ++column) {
+        for (size_t o = 0; o < call->shape->outputs.size(); ++o) {
+          Pixel(*call, o, {image, row, column});
         }
       }
     }

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 
-#include "braid/kernels/geometry.h"
+#include "braid/kernels/kernel_set.h"
 
 namespace braid::kernels::reference {
 
-// Positions outside of the map count as the integer 0, for both operators and both kinds.
-void MaxPool(const WindowGeometry& geometry, int n, const uint8_t* input, uint8_t* output);
-void SumPool(const WindowGeometry& geometry, int n, const uint8_t* input, int32_t* accumulators);
+// Contract: KernelSet.
+void MaxPool(const PoolShape& shape, int64_t n, const uint8_t* input, uint8_t* output);
+void SumPool(const PoolShape& shape, int64_t n, const uint8_t* input, int32_t* accumulators);
 
 }  // namespace braid::kernels::reference

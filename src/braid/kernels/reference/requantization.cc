@@ -26,7 +26,8 @@ void Requantize(const Epilogue& e, int64_t pixels, int32_t* accumulators, const 
                                  e.shortcut_shift);
       }
       if (e.keep_wide) accumulators[p * stride + c] = value;
-      *output++ = static_cast<uint8_t>(RequantizeValue(value, e.mul[c], {e.low[c], e.high[c]}));
+      *output++ = static_cast<uint8_t>(
+          RequantizeValue(value, e.mul[c], {e.low[c], e.high[c]}) + e.output_offset);
     }
   }
 }

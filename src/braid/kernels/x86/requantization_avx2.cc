@@ -35,6 +35,8 @@ BRAID_TARGET_AVX2 void RequantizeAvx2(const Epilogue& e, int64_t pixels, int32_t
   const __m256i shortcut_low = _mm256_set1_epi32(-e.shortcut_clamp);
   const __m256i shortcut_half = _mm256_set1_epi32(int32_t{1} << (e.shortcut_shift - 1));
   const __m128i shortcut_shift = _mm_cvtsi32_si128(e.shortcut_shift);
+  // Adding 128 to a byte turns its top bit.
+  const int64_t flip = e.output_offset == 0 ? 0 : static_cast<int64_t>(0x8080808080808080u);
   // Channels outside, so that eight channels' tables stay in registers over all pixels.
   for (int c = 0; c < e.channels; c += kLanes) {
     const __m256i bias = Load8(e.bias + c);
@@ -58,6 +60,7 @@ BRAID_TARGET_AVX2 void RequantizeAvx2(const Epilogue& e, int64_t pixels, int32_t
       }
       const __m256i product = _mm256_mullo_epi32(Clamp(value, low, high), mul);
       const int64_t bytes =
+          flip ^
           NarrowToBytes(_mm256_srai_epi32(_mm256_add_epi32(product, half), kRequantizationShift));
       uint8_t* to = output + p * e.channels + c;
       if (lanes == kLanes) {

@@ -1,0 +1,303 @@
+#include "braid/kernels/generated/x86/avx512vnni_emitter.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "braid/kernels/convolution/convolution.h"
+#include "braid/kernels/convolution/kernel_call.h"
+#include "braid/kernels/requantization.h"
+
+namespace braid::kernels::generated::x86 {
+
+using namespace asmjit::x86;  // NOLINT: register names
+
+namespace {
+
+// Register 31 holds the four input bytes that meet all weights, 30 a row of the tables.
+constexpr int kBroadcast = 31;
+constexpr int kTable = 30;
+
+Vec Reg(int number, int lanes) {
+  const auto n = static_cast<uint32_t>(number);
+  if (lanes == 16) return zmm(n);
+  if (lanes == 8) return ymm(n);
+  return xmm(n);
+}
+
+Mem TableAt(Gp base, const Vector& v, TableRow row) {
+  return ptr(base, static_cast<int32_t>(TableIndex(row, v.first_channel) * sizeof(int32_t)));
+}
+
+Mem CallConstant(Gp call, size_t offset) { return ptr(call, static_cast<int32_t>(offset)); }
+
+}  // namespace
+
+// Masks for outputs whose last register is not full, one a width that occurs.
+void Avx512VnniEmitter::EmitConstants() {
+  if (pass_.finish == Finish::kWide) return;
+  std::vector<int> seen;
+  for (const Vector& v : vectors_) {
+    if (v.valid == v.lanes || std::find(seen.begin(), seen.end(), v.valid) != seen.end()) continue;
+    seen.push_back(v.valid);
+    a_.mov(eax, (1u << v.valid) - 1);
+    a_.kmovw(MaskFor(v.valid), eax);
+  }
+}
+
+// Outputs of a pass are at most seven, and each has one incomplete register at most.
+KReg Avx512VnniEmitter::MaskFor(int valid) const {
+  std::vector<int> seen;
+  for (const Vector& v : vectors_) {
+    if (v.valid == v.lanes || std::find(seen.begin(), seen.end(), v.valid) != seen.end()) continue;
+    seen.push_back(v.valid);
+    if (v.valid == valid) break;
+  }
+  return KReg(static_cast<uint32_t>(seen.size()));
+}
+
+void Avx512VnniEmitter::StartSums() {
+  step_count_ = 0;
+  const int vectors = static_cast<int>(vectors_.size());
+  int loaded = -1;
+  for (int v = 0; v < vectors; ++v) {
+    const Vector& vector = vectors_[static_cast<size_t>(v)];
+    const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
+    const bool wide = pass_.start == Start::kWide;
+    const bool bias = !wide && pass_.finish == Finish::kBytes;
+    if (loaded != vector.output) {
+      loaded = vector.output;
+      if (wide) LoadWide(r9, vector.output);
+      if (bias) LoadTable(r9, vector.output);
+    }
+    for (int p = 0; p < pixels_; ++p) {
+      const Vec sum = Reg(Sum(p, v), vector.lanes);
+      if (wide) {
+        a_.vmovdqu32(sum, ptr(r9, static_cast<int32_t>(
+                                      (p * output.wide_column_stride + vector.first_channel) * 4)));
+      } else if (bias) {
+        a_.vmovdqu32(sum, TableAt(r9, vector, TableRow::kBias));
+      } else {
+        a_.vpxord(sum, sum, sum);
+      }
+      for (int chain = 1; chain < chains_; ++chain) {
+        const Vec other = Reg(Sum(p, v, chain), vector.lanes);
+        a_.vpxord(other, other, other);
+      }
+    }
+  }
+}
+
+void Avx512VnniEmitter::AddOffsets(const SourceShape& source) {
+  for (size_t v = 0; v < vectors_.size(); ++v) {
+    const int lanes = vectors_[v].lanes;
+    a_.vmovdqu32(Reg(kBroadcast, lanes), OffsetsAt(source, vectors_[v]));
+    for (int p = 0; p < pixels_; ++p) {
+      const Vec sum = Reg(Sum(p, static_cast<int>(v)), lanes);
+      a_.vpaddd(sum, sum, Reg(kBroadcast, lanes));
+    }
+  }
+}
+
+// Weights stay in registers while pixels pass by, as many as there are registers; the others are
+// read again for each pixel.
+void Avx512VnniEmitter::Step(const SourceShape& source, int64_t map_offset, int step) {
+  const int chain = step_count_++ % chains_;
+  const int vectors = static_cast<int>(vectors_.size());
+  const int first_free = SumsOfBlock();
+  const int held = pixels_ == 1 ? 0 : std::min(vectors, kBroadcast - first_free);
+  int widest = 4;
+  for (int v = 0; v < vectors; ++v) {
+    const Vector& vector = vectors_[static_cast<size_t>(v)];
+    widest = std::max(widest, vector.lanes);
+    if (v < held) {
+      a_.vmovdqu32(Reg(first_free + v, vector.lanes), WeightsAt(source, vector, step));
+    }
+  }
+  for (int p = 0; p < pixels_; ++p) {
+    a_.vpbroadcastd(Reg(kBroadcast, widest),
+                    dword_ptr(map_, static_cast<int32_t>(
+                                        map_offset + p * source.column_stride)));
+    for (int v = 0; v < vectors; ++v) {
+      const Vector& vector = vectors_[static_cast<size_t>(v)];
+      const Vec sum = Reg(Sum(p, v, chain), vector.lanes);
+      const Vec input = Reg(kBroadcast, vector.lanes);
+      if (v < held) {
+        a_.evex().vpdpbusd(sum, input, Reg(first_free + v, vector.lanes));
+      } else {
+        a_.evex().vpdpbusd(sum, input, WeightsAt(source, vector, step));
+      }
+    }
+  }
+}
+
+void Avx512VnniEmitter::FinishSums() {
+  for (int chain = 1; chain < chains_; ++chain) {
+    for (int p = 0; p < pixels_; ++p) {
+      for (size_t v = 0; v < vectors_.size(); ++v) {
+        const int lanes = vectors_[v].lanes;
+        const Vec sum = Reg(Sum(p, static_cast<int>(v)), lanes);
+        a_.vpaddd(sum, sum, Reg(Sum(p, static_cast<int>(v), chain), lanes));
+      }
+    }
+  }
+  for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
+    if (pass_.finish == Finish::kWide) {
+      LoadWide(r9, vectors_[static_cast<size_t>(v)].output);
+      StoreWide(v);
+      continue;
+    }
+    const Vector& vector = vectors_[static_cast<size_t>(v)];
+    LoadTable(r10, vector.output);
+    if (pass_.start == Start::kWide) {
+      a_.vmovdqu32(Reg(kTable, vector.lanes), TableAt(r10, vector, TableRow::kBias));
+      for (int p = 0; p < pixels_; ++p) {
+        const Vec sum = Reg(Sum(p, v), vector.lanes);
+        a_.vpaddd(sum, sum, Reg(kTable, vector.lanes));
+      }
+    }
+    if (pass_.shortcut) AddShortcuts(v);
+    if (pass_.keep_wide) {
+      LoadWide(r9, vector.output);
+      StoreWide(v);
+    }
+    LoadOutput(r11, vector.output);
+    Requantize(v);
+  }
+}
+
+void Avx512VnniEmitter::StoreWide(int v) {
+  const Vector& vector = vectors_[static_cast<size_t>(v)];
+  const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
+  for (int p = 0; p < pixels_; ++p) {
+    a_.vmovdqu32(ptr(r9, static_cast<int32_t>(
+                             (p * output.wide_column_stride + vector.first_channel) * 4)),
+                 Reg(Sum(p, v), vector.lanes));
+  }
+}
+
+// sum += (clamp(u) * mul + half) >> shift
+void Avx512VnniEmitter::AddShortcuts(int v) {
+  const Vector& vector = vectors_[static_cast<size_t>(v)];
+  const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
+  LoadShortcut(r9, vector.output);
+  const Vec value = Reg(kBroadcast, vector.lanes);
+  a_.vmovdqu32(Reg(kTable, vector.lanes), TableAt(r10, vector, TableRow::kShortcutMul));
+  for (int p = 0; p < pixels_; ++p) {
+    a_.vmovdqu32(value, ptr(r9, static_cast<int32_t>(
+                                    (p * output.wide_column_stride + vector.first_channel) * 4)));
+    a_.vpminsd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_high)));
+    a_.vpmaxsd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_low)));
+    a_.vpmulld(value, value, Reg(kTable, vector.lanes));
+    a_.vpaddd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_half)));
+    a_.vpsrad(value, value, pass_.shortcut_shift);
+    const Vec sum = Reg(Sum(p, v), vector.lanes);
+    a_.vpaddd(sum, sum, value);
+  }
+}
+
+// Several pixels of a narrow vector share one register from here on: the epilogue costs the same
+// for 4 channels as for 16.
+std::vector<Avx512VnniEmitter::Unit> Avx512VnniEmitter::Merge(int v) {
+  const int lanes = vectors_[static_cast<size_t>(v)].lanes;
+  const int together = 16 / lanes;
+  std::vector<Unit> units;
+  for (int p = 0; p < pixels_; p += together) {
+    const int count = std::min(together, pixels_ - p);
+    const int number = Sum(p, v);
+    for (int i = 1; i < count; ++i) {
+      const int other = Sum(p + i, v);
+      if (lanes == 8) {
+        a_.vinserti64x4(Reg(number, 16), Reg(number, 16), Reg(other, 8), i);
+      } else {
+        a_.vinserti32x4(Reg(number, 16), Reg(number, 16), Reg(other, 4), i);
+      }
+    }
+    units.push_back({number, count == 1 ? lanes : 16, p, count});
+  }
+  return units;
+}
+
+void Avx512VnniEmitter::Requantize(int v) {
+  const Vector& vector = vectors_[static_cast<size_t>(v)];
+  const std::vector<Unit> units = Merge(v);
+  // The row is repeated as often as a merged register holds pixels.
+  const auto load_row = [&](TableRow row) {
+    const Mem at = TableAt(r10, vector, row);
+    if (vector.lanes == 16) {
+      a_.vmovdqu32(Reg(kTable, 16), at);
+    } else if (vector.lanes == 8) {
+      a_.vbroadcasti64x4(Reg(kTable, 16), at);
+    } else {
+      a_.vbroadcasti32x4(Reg(kTable, 16), at);
+    }
+  };
+  load_row(TableRow::kLow);
+  for (const Unit& u : units) {
+    a_.vpmaxsd(Reg(u.number, u.lanes), Reg(u.number, u.lanes), Reg(kTable, u.lanes));
+  }
+  load_row(TableRow::kHigh);
+  for (const Unit& u : units) {
+    a_.vpminsd(Reg(u.number, u.lanes), Reg(u.number, u.lanes), Reg(kTable, u.lanes));
+  }
+  load_row(TableRow::kMul);
+  for (const Unit& u : units) {
+    a_.vpmulld(Reg(u.number, u.lanes), Reg(u.number, u.lanes), Reg(kTable, u.lanes));
+  }
+  a_.vmovdqu32(Reg(kTable, 16), CallConstant(call_, offsetof(KernelCall, output_half)));
+  for (const Unit& u : units) {
+    const Vec sum = Reg(u.number, u.lanes);
+    a_.vpaddd(sum, sum, Reg(kTable, u.lanes));
+    a_.vpsrad(sum, sum, kRequantizationShift);
+    StoreUnit(vector, u);
+  }
+}
+
+// The low byte of each lane is the result; r11 is the block's first output pixel.
+void Avx512VnniEmitter::StoreUnit(const Vector& v, const Unit& unit) {
+  const OutputShape& output = pass_.outputs[static_cast<size_t>(v.output)];
+  const auto at = [&](int pixel) {
+    return ptr(r11, static_cast<int32_t>((unit.first_pixel + pixel) * output.column_stride +
+                                         v.first_channel));
+  };
+  const bool whole = v.valid == v.lanes;
+  const Vec sum = Reg(unit.number, unit.lanes);
+  if (unit.pixels == 1) {
+    if (whole) {
+      a_.vpmovdb(at(0), sum);
+    } else {
+      a_.k(MaskFor(v.valid)).vpmovdb(at(0), sum);
+    }
+    return;
+  }
+  if (whole && output.column_stride == v.lanes && unit.pixels * v.lanes == 16) {
+    a_.vpmovdb(at(0), sum);
+    return;
+  }
+  const Xmm bytes = xmm(static_cast<uint32_t>(unit.number));
+  a_.vpmovdb(bytes, sum);
+  for (int p = 0; p < unit.pixels; ++p) {
+    if (!whole) {
+      const Xmm pixel = xmm(kBroadcast);
+      if (p == 0) {
+        a_.k(MaskFor(v.valid)).vmovdqu8(at(p), bytes);
+      } else {
+        a_.vpsrldq(pixel, bytes, p * v.lanes);
+        a_.k(MaskFor(v.valid)).vmovdqu8(at(p), pixel);
+      }
+    } else if (v.lanes == 8) {
+      if (p == 0) {
+        a_.vmovq(at(p), bytes);
+      } else {
+        a_.vpextrq(at(p), bytes, p);
+      }
+    } else {
+      if (p == 0) {
+        a_.vmovd(at(p), bytes);
+      } else {
+        a_.vpextrd(at(p), bytes, p);
+      }
+    }
+  }
+}
+
+}  // namespace braid::kernels::generated::x86

@@ -1,0 +1,152 @@
+#include "braid/kernels/generated/x86/block.h"
+
+#include <algorithm>
+#include <limits>
+#include <span>
+
+#include "braid/kernels/convolution/tile.h"
+
+namespace braid::kernels::generated::x86 {
+namespace {
+
+// One pointer register a output and source (loop_nest.cc).
+constexpr int kMaxOutputsOfAPass = 7;
+// Beyond this a row of pointers and tables costs more than it saves.
+constexpr int kMaxVectors = 8;
+// Half of a 32 KiB L1 holds weights that all blocks of pixels meet again.
+constexpr int64_t kL1WeightBytes = 20 * 1024;
+// Hundredths of a cycle, as all times here.
+constexpr int64_t kBlockOverhead = 1600;
+
+int WidthIndex(int lanes) { return lanes == 16 ? 2 : lanes == 8 ? 1 : 0; }
+
+int64_t Steps(const ConvolutionShape& shape) {
+  int64_t steps = 0;
+  for (const SourceShape& source : shape.sources) steps += RunsOf(source).total_steps();
+  return steps;
+}
+
+// Time of a pass over one row of columns, by throughput of multipliers, of loads and of L2.
+int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int columns,
+                int64_t steps, int at_most) {
+  int64_t dot = 0, load = 0, weight_bytes = 0;
+  for (const Vector& v : vectors) {
+    dot += model.dot[WidthIndex(v.lanes)];
+    load += model.load[WidthIndex(v.lanes)];
+    weight_bytes += v.lanes * 4;
+  }
+  const bool streams = weight_bytes * steps > kL1WeightBytes;
+  int64_t time = 0;
+  for (const Segment& segment : SplitColumns(columns, at_most)) {
+    const int sums = segment.pixels * static_cast<int>(vectors.size());
+    const int64_t multiply = std::max(dot * segment.pixels, model.latency / ChainsFor(model, sums));
+    int64_t loads = load + model.broadcast * segment.pixels;
+    if (streams) loads = std::max(loads, weight_bytes * 100 / model.l2_bytes_per_cycle);
+    // Not quite parallel in practice: a little of the smaller shows.
+    const int64_t step = std::max(multiply, loads) + std::min(multiply, loads) / 10;
+    const int64_t epilogue = 5 * dot * segment.pixels;
+    time += segment.count * (steps * step + epilogue + kBlockOverhead);
+  }
+  return time;
+}
+
+int MaxPixels(const RegisterModel& model, size_t vectors) {
+  return std::max(1, model.accumulators / static_cast<int>(vectors));
+}
+
+int OutputsIn(std::span<const Vector> vectors) {
+  return vectors.empty() ? 0 : vectors.back().output - vectors.front().output + 1;
+}
+
+}  // namespace
+
+// Zen 4: a 512-bit vpdpbusd occupies both multipliers; loads are two of 256 bits a cycle.
+const RegisterModel kAvx512VnniModel = {.widest_lanes = 16,
+                                        .accumulators = 28,
+                                        .dot = {50, 50, 100},
+                                        .load = {50, 50, 100}};
+const RegisterModel kAvx2Model = {.widest_lanes = 8,
+                                  .accumulators = 12,
+                                  .dot = {100, 100, 200},
+                                  .load = {50, 50, 100},
+                                  .latency = 200};
+
+std::vector<Vector> VectorsOf(const ConvolutionShape& pass) {
+  std::vector<Vector> vectors;
+  for (size_t o = 0; o < pass.outputs.size(); ++o) {
+    const OutputShape& output = pass.outputs[o];
+    for (int first = 0, panel = 0; first < output.channels; first += output.panel_lanes, ++panel) {
+      const int valid = std::min(output.channels - first, output.panel_lanes);
+      vectors.push_back({static_cast<int>(o), panel, first, valid > 8 ? 16 : valid > 4 ? 8 : 4, valid});
+    }
+  }
+  return vectors;
+}
+
+std::vector<Segment> SplitColumns(int columns, int at_most) {
+  std::vector<Segment> segments;
+  if (columns <= 0) return segments;
+  const int blocks = (columns + at_most - 1) / at_most;
+  const int large = (columns + blocks - 1) / blocks;
+  const int small_blocks = blocks * large - columns;
+  segments.push_back({blocks - small_blocks, large});
+  if (small_blocks > 0) segments.push_back({small_blocks, large - 1});
+  return segments;
+}
+
+int ChainsFor(const RegisterModel& model, int sums) {
+  constexpr int kWanted = 8;  // latency times rate, of both widths
+  if (sums >= kWanted) return 1;
+  return std::min((kWanted + sums - 1) / sums, model.accumulators / sums);
+}
+
+int PixelsFor(const RegisterModel& model, const ConvolutionShape& pass) {
+  const std::vector<Vector> vectors = VectorsOf(pass);
+  int best = 1;
+  int64_t best_time = std::numeric_limits<int64_t>::max();
+  for (int pixels = MaxPixels(model, vectors.size()); pixels >= 1; --pixels) {
+    const int64_t time = RowTime(model, vectors, pass.columns, Steps(pass), pixels);
+    if (time < best_time) {
+      best = pixels;
+      best_time = time;
+    }
+  }
+  return best;
+}
+
+std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& shape,
+                            int multiple) {
+  const std::vector<Vector> vectors = VectorsOf(shape);
+  const auto total = static_cast<int>(vectors.size());
+  const int64_t steps = Steps(shape);
+  std::vector<int> best;
+  int64_t best_time = std::numeric_limits<int64_t>::max();
+  for (int width = std::min(kMaxVectors, model.accumulators); width >= 1; --width) {
+    if (width % multiple != 0 && width < total) continue;
+    std::vector<int> cuts = {0};
+    int64_t time = 0;
+    while (cuts.back() < total) {
+      int end = std::min(total, cuts.back() + width);
+      const auto span = [&] {
+        return std::span(vectors).subspan(static_cast<size_t>(cuts.back()),
+                                          static_cast<size_t>(end - cuts.back()));
+      };
+      while (OutputsIn(span()) > kMaxOutputsOfAPass) --end;
+      // A pass may start inside of an output only where a row of tables starts.
+      while (end < total && vectors[static_cast<size_t>(end)].panel % multiple != 0) --end;
+      int64_t least = std::numeric_limits<int64_t>::max();
+      for (int pixels = MaxPixels(model, span().size()); pixels >= 1; --pixels) {
+        least = std::min(least, RowTime(model, span(), shape.columns, steps, pixels));
+      }
+      time += least + 2 * kBlockOverhead;
+      cuts.push_back(end);
+    }
+    if (time < best_time) {
+      best = std::move(cuts);
+      best_time = time;
+    }
+  }
+  return best;
+}
+
+}  // namespace braid::kernels::generated::x86

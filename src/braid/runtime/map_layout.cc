@@ -1,0 +1,88 @@
+#include "braid/runtime/map_layout.h"
+
+#include <algorithm>
+
+#include "braid/kernels/geometry.h"
+#include "braid/model/layer_map.h"
+#include "braid/runtime/layer_geometry.h"
+
+namespace braid::runtime {
+
+using model::Layer;
+using model::LayerIndex;
+using model::Op;
+
+Ring RingOf(const model::Network& network, const Schedule& schedule, LayerIndex index) {
+  const Layer& map = LayerAt(network, index);
+  Ring ring;
+  for (const LayerIndex i : schedule.order) {
+    const Layer& reader = LayerAt(network, i);
+    if (reader.input != index || reader.op == Op::kInput || reader.op == Op::kLinear) continue;
+    const model::Window& w = reader.window;
+    const auto beyond = [](int out, int stride, int kernel, int pad, int in) {
+      return std::max(0, (out - 1) * stride + kernel - pad - in);
+    };
+    ring.top = std::max(ring.top, w.pad_top);
+    ring.left = std::max(ring.left, w.pad_left);
+    ring.bottom = std::max(
+        ring.bottom, beyond(reader.out_h, w.stride_h, w.kernel_h, w.pad_top, map.out_h));
+    ring.right = std::max(
+        ring.right, beyond(reader.out_w, w.stride_w, w.kernel_w, w.pad_left, map.out_w));
+  }
+  return ring;
+}
+
+bool MapMemory::SameForm(const MapMemory& other) const {
+  return bytes_per_image == other.bytes_per_image && encoding == other.encoding &&
+         ring.top == other.ring.top && ring.left == other.ring.left &&
+         ring.bottom == other.ring.bottom && ring.right == other.ring.right &&
+         rows == other.rows && columns == other.columns && channels == other.channels;
+}
+
+MapMemory MapOf(const model::Network& network, LayerIndex index, int group, const Ring& ring,
+                kernels::Path path) {
+  const Layer& layer = LayerAt(network, index);
+  MapMemory map;
+  map.encoding = kernels::EncodingFor(path, model::MapKind(layer.op, layer.activation));
+  map.ring = ring;
+  map.rows = layer.out_h;
+  map.columns = layer.out_w;
+  map.channels = GroupChannels(layer, group);
+  map.row_bytes = (int64_t{ring.left} + layer.out_w + ring.right) * map.channels;
+  map.bytes_per_image = (int64_t{ring.top} + layer.out_h + ring.bottom) * map.row_bytes;
+  return map;
+}
+
+MapWindow WindowOf(const model::Network& network, LayerIndex index, const MapMemory& map) {
+  const kernels::WindowGeometry g = GeometryOf(network, index, map.channels);
+  MapWindow window;
+  window.source = {.encoding = map.encoding,
+                   .channels = map.channels,
+                   .kernel_h = g.kernel_h,
+                   .kernel_w = g.kernel_w,
+                   .tap_stride_w = map.channels,
+                   .tap_stride_h = map.row_bytes,
+                   .column_stride = int64_t{g.stride_w} * map.channels,
+                   .row_stride = g.stride_h * map.row_bytes,
+                   .image_stride = map.bytes_per_image};
+  window.first = map.PixelOffset(-g.pad_top, -g.pad_left);
+  return window;
+}
+
+kernels::OutputShape OutputOf(const MapMemory& map) {
+  const int64_t wide = kernels::PaddedChannels(map.channels);
+  return {.channels = map.channels,
+          .column_stride = map.channels,
+          .row_stride = map.row_bytes,
+          .image_stride = map.bytes_per_image,
+          .wide_column_stride = wide,
+          .wide_row_stride = wide * map.columns,
+          .wide_image_stride = wide * map.columns * map.rows};
+}
+
+int64_t WideBytes(const MapMemory& map) {
+  return int64_t{map.rows} * map.columns * kernels::PaddedChannels(map.channels) *
+         static_cast<int64_t>(sizeof(int32_t));
+}
+
+}  // namespace braid::runtime
