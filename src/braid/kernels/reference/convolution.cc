@@ -9,17 +9,16 @@
 namespace braid::kernels::reference {
 namespace {
 
-// The integer that a byte of a map stands for. A u7 byte reads the same as a signed one.
-int32_t Decode(Encoding encoding, uint8_t byte) {
-  return encoding == Encoding::kBiased ? int32_t{byte} - 128 : static_cast<int8_t>(byte);
-}
-
 int32_t Dot(const SourceShape& s, const uint8_t* window, const int8_t* weights) {
+  // A byte less its zero is the integer, as a signed byte; u7 reads the same as signed.
+  const uint8_t zero = ZeroByte(s.encoding);
   int32_t sum = 0;
   for (int ky = 0; ky < s.kernel_h; ++ky) {
     for (int kx = 0; kx < s.kernel_w; ++kx) {
       const uint8_t* at = window + ky * s.tap_stride_h + kx * s.tap_stride_w;
-      for (int c = 0; c < s.channels; ++c) sum += Decode(s.encoding, at[c]) * *weights++;
+      for (int c = 0; c < s.channels; ++c) {
+        sum += static_cast<int8_t>(at[c] - zero) * *weights++;
+      }
     }
   }
   return sum;
