@@ -9,6 +9,7 @@
 #include "braid/base/file.h"
 #include "braid/model/flatbuffer_codec.h"
 #include "braid/model/limits.h"
+#include "braid/model/test_vectors.h"
 
 namespace braid::model {
 namespace {
@@ -22,12 +23,13 @@ constexpr size_t kBodyOffset = kDigestOffset + sizeof(Sha256Digest);
 
 // Most of what EncodeBody would write; FlatBuffers must not be asked for more than it can hold.
 uint64_t EncodedBytesAtMost(const Network& network) {
-  uint64_t bytes = (1 << 16) + network.card.size();
+  uint64_t bytes = (1 << 16) + network.card.size() + network.test_images.size();
   for (const Layer& layer : network.layers) bytes += 1024 + layer.weights.size();
   for (const SubNetwork& sub_network : network.sub_networks) {
+    bytes += 64 + sub_network.map_digests.size();
     for (const LayerTables& tables : sub_network.tables) {
       const size_t values = tables.bias.size() + tables.mul.size() + tables.shortcut_mul.size();
-      bytes += 256 + values * sizeof(int32_t);
+      bytes += 256 + kShortDigestBytes + values * sizeof(int32_t);
     }
   }
   bytes += network.points.size() * 512 + network.labels.size() * (kMaxNameBytes + 16);
@@ -37,7 +39,7 @@ uint64_t EncodedBytesAtMost(const Network& network) {
 Status DamageReport(std::span<const uint8_t> body) {
   const std::vector<std::string> tensors = DamagedTensors(body);
   if (tensors.empty()) {
-    return DataLoss("the content does not fit its SHA-256; the damage is outside the weights");
+    return DataLoss("the content does not fit its SHA-256; the damage is outside the weights and tables");
   }
   std::string names = tensors[0];
   for (size_t i = 1; i < std::min<size_t>(tensors.size(), 8); ++i) names += ", " + tensors[i];
@@ -88,6 +90,11 @@ Result<ModelFile> Parse(std::span<const uint8_t> bytes) {
   BRAID_ASSIGN_OR_RETURN(Network network, DecodeBody(body));
   BRAID_RETURN_IF_ERROR(Validate(network));
   return ModelFile{.network = std::move(network), .digest = ToHex(Sha256(bytes))};
+}
+
+std::vector<std::string> LocateDamage(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kBodyOffset || bytes.size() > kMaxFileBytes) return {};
+  return DamagedTensors(bytes.subspan(kBodyOffset));
 }
 
 Result<ModelFile> ReadModelFile(const std::string& path) {

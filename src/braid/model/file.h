@@ -25,6 +25,11 @@ Status Validate(const Network& network);
 Result<std::vector<uint8_t>> Serialize(const Network& network);
 Result<ModelFile> Parse(std::span<const uint8_t> bytes);
 
+// For the content of a .braid file that Parse refused as DATA_LOSS: what does not fit its own digest,
+// "layers[3].weights" or "sub_networks[2].tables[1]". Empty where the damage lies elsewhere, or where
+// the structure is broken. Treats `bytes` as hostile.
+std::vector<std::string> LocateDamage(std::span<const uint8_t> bytes);
+
 Result<ModelFile> ReadModelFile(const std::string& path);
 Status WriteModelFile(const Network& network, const std::string& path);
 

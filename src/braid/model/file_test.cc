@@ -13,6 +13,7 @@
 #include "braid/base/file.h"
 #include "braid/base/rng.h"
 #include "braid/model/test_network.h"
+#include "braid/model/test_vectors.h"
 
 namespace braid::model {
 namespace {
@@ -60,7 +61,18 @@ void ExpectEqual(const Layer& a, const Layer& b) {
   EXPECT_EQ(a.weights, b.weights);
 }
 
+// Two images and digests of the right number: what the model layer knows of test vectors.
+Network WithVectors(Network network) {
+  network.test_images.resize(static_cast<size_t>(2 * network.input_h * network.input_w), 77);
+  for (SubNetwork& sub_network : network.sub_networks) {
+    sub_network.map_digests.resize(
+        kShortDigestBytes * DigestSlots(network, sub_network.groups).size(), 5);
+  }
+  return network;
+}
+
 void ExpectEqual(const Network& a, const Network& b) {
+  EXPECT_EQ(a.test_images, b.test_images);
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.groups, b.groups);
   EXPECT_EQ(a.labels, b.labels);
@@ -73,6 +85,7 @@ void ExpectEqual(const Network& a, const Network& b) {
   ASSERT_EQ(a.sub_networks.size(), b.sub_networks.size());
   for (size_t s = 0; s < a.sub_networks.size(); ++s) {
     EXPECT_EQ(a.sub_networks[s].groups, b.sub_networks[s].groups);
+    EXPECT_EQ(a.sub_networks[s].map_digests, b.sub_networks[s].map_digests);
     ASSERT_EQ(a.sub_networks[s].tables.size(), b.sub_networks[s].tables.size());
     for (size_t l = 0; l < a.layers.size(); ++l) {
       ExpectEqual(a.sub_networks[s].tables[l], b.sub_networks[s].tables[l]);
@@ -92,7 +105,8 @@ void ExpectEqual(const Network& a, const Network& b) {
 
 TEST(ModelFileTest, ReadsBackWhatItWrites) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    const Network network = MakeTestNetwork(seed);
+    Network network = MakeTestNetwork(seed);
+    if (seed % 2 == 0) network = WithVectors(std::move(network));
     const Result<std::vector<uint8_t>> bytes = Serialize(network);
     ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
     const Result<ModelFile> file = Parse(*bytes);
@@ -152,7 +166,7 @@ TEST(ModelFileTest, RefusesEveryFlippedBit) {
 // With the digest put right, a changed byte reaches the verifier, the decoder and Validate. Some
 // changes make another valid network (a bias); then everything must hold again.
 TEST(ModelFileTest, SurvivesEveryForgedByte) {
-  const std::vector<uint8_t> good = *Serialize(MakeTestNetwork());
+  const std::vector<uint8_t> good = *Serialize(WithVectors(MakeTestNetwork()));
   std::vector<uint8_t> bytes = good;
   int accepted = 0;
   for (size_t i = kHeaderBytes; i < bytes.size(); ++i) {
@@ -172,7 +186,7 @@ TEST(ModelFileTest, SurvivesEveryForgedByte) {
 }
 
 TEST(ModelFileTest, SurvivesForgedWordsAndCuts) {
-  const std::vector<uint8_t> good = *Serialize(MakeTestNetwork());
+  const std::vector<uint8_t> good = *Serialize(WithVectors(MakeTestNetwork()));
   Rng rng(3);
   for (int round = 0; round < 20000; ++round) {
     std::vector<uint8_t> bytes = good;
@@ -220,6 +234,48 @@ TEST(ModelFileTest, SaysWhenTheDamageIsElsewhere) {
   const auto at = std::search(bytes.begin(), bytes.end(), label.begin(), label.end());
   *at = 'f';
   EXPECT_THAT(Parse(bytes).status().message(), HasSubstr("outside the weights"));
+  EXPECT_THAT(LocateDamage(bytes), testing::IsEmpty());
+}
+
+TEST(ModelFileTest, LocatesEveryFlippedBitOfEveryWeight) {
+  const Network network = WithVectors(MakeTestNetwork());
+  std::vector<uint8_t> bytes = *Serialize(network);
+  for (size_t l = 0; l < network.layers.size(); ++l) {
+    if (network.layers[l].weights.empty()) continue;
+    const size_t first = Find(bytes, network.layers[l].weights);
+    const std::string name = "layers[" + std::to_string(l) + "].weights";
+    for (size_t i = 0; i < network.layers[l].weights.size(); ++i) {
+      for (int bit = 0; bit < 8; bit += i % 7 == 0 ? 1 : 8) {
+        bytes[first + i] ^= static_cast<uint8_t>(1 << ((bit + static_cast<int>(i)) % 8));
+        ASSERT_EQ(Parse(bytes).status().code(), StatusCode::kDataLoss);
+        ASSERT_THAT(LocateDamage(bytes), testing::ElementsAre(name)) << i;
+        bytes[first + i] ^= static_cast<uint8_t>(1 << ((bit + static_cast<int>(i)) % 8));
+      }
+    }
+  }
+}
+
+TEST(ModelFileTest, LocatesDamagedTables) {
+  const Network network = MakeTestNetwork();
+  std::vector<uint8_t> bytes = *Serialize(network);
+  const std::vector<int32_t>& mul = network.sub_networks[2].tables[kTestGrouped].mul;
+  std::vector<int8_t> pattern(mul.size() * 4);
+  std::memcpy(pattern.data(), mul.data(), pattern.size());  // little-endian, as the file is
+  bytes[Find(bytes, pattern) + 5] ^= 1;
+  EXPECT_THAT(LocateDamage(bytes), testing::ElementsAre("sub_networks[2].tables[3]"));
+  FixDigest(bytes);
+  EXPECT_EQ(Parse(bytes).status().message(),
+            "sub_networks[2].tables[3]: the values do not fit their digest");
+}
+
+TEST(ModelFileTest, NamesAllDamagedTensors) {
+  const Network network = MakeTestNetwork();
+  std::vector<uint8_t> bytes = *Serialize(network);
+  for (const LayerIndex l : {kTestFirst, kTestDense}) {
+    bytes[Find(bytes, network.layers[static_cast<size_t>(l)].weights)] ^= 0x40;
+  }
+  EXPECT_THAT(LocateDamage(bytes),
+              testing::ElementsAre("layers[1].weights", "layers[5].weights"));
 }
 
 TEST(ModelFileTest, SaysWhatTheFrameLacks) {

@@ -21,8 +21,9 @@ std::vector<uint8_t> EncodeBody(const Network& network);
 // tensor does not fit its digest; INVALID_ARGUMENT or UNIMPLEMENTED names the field otherwise.
 Result<Network> DecodeBody(std::span<const uint8_t> body);
 
-// For a body that does not fit the file's digest: "layers[3].weights" for each tensor that does not
-// fit its own. Empty where the damage lies elsewhere, or where nothing can be read any more.
+// For a body that does not fit the file's digest: "layers[3].weights" or "sub_networks[2].tables[1]"
+// for each tensor and table that does not fit its own. Empty where the damage lies elsewhere, or
+// where nothing can be read any more.
 std::vector<std::string> DamagedTensors(std::span<const uint8_t> body);
 
 }  // namespace braid::model

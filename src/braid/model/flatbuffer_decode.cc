@@ -8,6 +8,7 @@
 #include "braid/model/braid_generated.h"
 #include "braid/model/flatbuffer_codec.h"
 #include "braid/model/limits.h"
+#include "braid/model/test_vectors.h"
 #include "braid/model/validate.h"
 
 namespace braid::model {
@@ -63,6 +64,8 @@ size_t SizeOf(const Vector<T>* vector) {
   return vector == nullptr ? 0 : vector->size();
 }
 
+flatbuffers::uoffset_t Index(size_t i) { return static_cast<flatbuffers::uoffset_t>(i); }
+
 // Copies a verified body. Offsets of a hostile file may all point to one big vector, so that a
 // small file would fill the memory: what is copied is paid for out of the size of the body, which
 // an honest file never exceeds.
@@ -101,11 +104,43 @@ class Decoder {
       to.labels.push_back(std::move(label));
     }
     BRAID_ASSIGN_OR_RETURN(to.card, String("card", from.card()));
+    BRAID_ASSIGN_OR_RETURN(to.test_images, Numbers("test_images", from.test_images()));
     return CheckOutputs(from, to);
   }
 
+  // Pays before it takes the digest: overlapping tensors must not cost time either.
+  Result<std::vector<int8_t>> ReadWeights(const std::string& field, const fb::Weights& from) {
+    BRAID_ASSIGN_OR_RETURN(std::vector<int8_t> weights, Numbers(field, from.values()));
+    if (!FitsDigest(from)) return DataLoss(field + ": the values do not fit their SHA-256");
+    return weights;
+  }
+
+  Result<LayerTables> ReadTables(const std::string& field, const fb::SubNetwork& sub_network,
+                                 flatbuffers::uoffset_t index) {
+    const fb::LayerTables& from = *sub_network.tables()->Get(index);
+    LayerTables to;
+    BRAID_ASSIGN_OR_RETURN(to.bias, Numbers(field + ".bias", from.bias()));
+    BRAID_ASSIGN_OR_RETURN(to.mul, Numbers(field + ".mul", from.mul()));
+    to.clamp = from.clamp();
+    to.shift = from.shift();
+    BRAID_ASSIGN_OR_RETURN(to.shortcut_mul, Numbers(field + ".shortcut_mul", from.shortcut_mul()));
+    to.shortcut_clamp = from.shortcut_clamp();
+    to.shortcut_shift = from.shortcut_shift();
+    // Files made before there were digests of tables have none.
+    const Vector<uint8_t>* digests = sub_network.table_digests();
+    if (digests == nullptr) return to;
+    const size_t at = index * kShortDigestBytes;
+    if (digests->size() != sub_network.tables()->size() * kShortDigestBytes) {
+      return FieldError(field, "the sub-network has digests for another number of tables");
+    }
+    const ShortDigest digest = DigestOf(to);
+    if (!std::equal(digest.begin(), digest.end(), digests->data() + at)) {
+      return DataLoss(field + ": the values do not fit their digest");
+    }
+    return to;
+  }
+
  private:
-  static flatbuffers::uoffset_t Index(size_t i) { return static_cast<flatbuffers::uoffset_t>(i); }
 
   static Status Count(const char* field, size_t count, int limit) {
     if (count <= static_cast<size_t>(limit)) return OkStatus();
@@ -160,10 +195,7 @@ class Decoder {
     BRAID_ASSIGN_OR_RETURN(to.group_channels,
                            Numbers(field + ".group_channels", from.group_channels()));
     if (const fb::Weights* weights = from.weights(); weights != nullptr) {
-      if (!FitsDigest(*weights)) {
-        return DataLoss(field + ".weights: the values do not fit their SHA-256");
-      }
-      BRAID_ASSIGN_OR_RETURN(to.weights, Numbers(field + ".weights", weights->values()));
+      BRAID_ASSIGN_OR_RETURN(to.weights, ReadWeights(field + ".weights", *weights));
     }
     return to;
   }
@@ -178,18 +210,10 @@ class Decoder {
     }
     to.tables.resize(count);
     for (size_t i = 0; i < count; ++i) {
-      const std::string name = fmt::format("{}.tables[{}]", field, i);
-      const fb::LayerTables& tables = *from.tables()->Get(Index(i));
-      LayerTables& read = to.tables[i];
-      BRAID_ASSIGN_OR_RETURN(read.bias, Numbers(name + ".bias", tables.bias()));
-      BRAID_ASSIGN_OR_RETURN(read.mul, Numbers(name + ".mul", tables.mul()));
-      read.clamp = tables.clamp();
-      read.shift = tables.shift();
-      BRAID_ASSIGN_OR_RETURN(read.shortcut_mul,
-                             Numbers(name + ".shortcut_mul", tables.shortcut_mul()));
-      read.shortcut_clamp = tables.shortcut_clamp();
-      read.shortcut_shift = tables.shortcut_shift();
+      BRAID_ASSIGN_OR_RETURN(to.tables[i], ReadTables(fmt::format("{}.tables[{}]", field, i), from,
+                                                      Index(i)));
     }
+    BRAID_ASSIGN_OR_RETURN(to.map_digests, Numbers(field + ".map_digests", from.map_digests()));
     return to;
   }
 
@@ -258,12 +282,25 @@ std::vector<std::string> DamagedTensors(std::span<const uint8_t> body) {
   const AlignedBody aligned(body);
   const fb::Network* root = VerifiedRoot(aligned.bytes());
   if (root == nullptr) return damaged;
-  const size_t layers = std::min<size_t>(SizeOf(root->layers()), kMaxLayers);
-  for (size_t i = 0; i < layers; ++i) {
-    const fb::Weights* weights =
-        root->layers()->Get(static_cast<flatbuffers::uoffset_t>(i))->weights();
-    if (weights != nullptr && !FitsDigest(*weights)) {
-      damaged.push_back(fmt::format("layers[{}].weights", i));
+  Decoder decoder(body.size());
+  // Whether `status` leaves something to look at: false once the file proves to be a forgery.
+  const auto note = [&](const Status& status, const std::string& field) {
+    if (status.code() == StatusCode::kDataLoss) damaged.push_back(field);
+    return status.ok() || status.code() == StatusCode::kDataLoss;
+  };
+  for (size_t i = 0; i < std::min<size_t>(SizeOf(root->layers()), kMaxLayers); ++i) {
+    const fb::Weights* weights = root->layers()->Get(Index(i))->weights();
+    const std::string field = fmt::format("layers[{}].weights", i);
+    if (weights == nullptr) continue;
+    if (!note(decoder.ReadWeights(field, *weights).status(), field)) return damaged;
+  }
+  int64_t table_sets = 0;
+  for (size_t s = 0; s < std::min<size_t>(SizeOf(root->sub_networks()), kMaxSubNetworks); ++s) {
+    const fb::SubNetwork& sub_network = *root->sub_networks()->Get(Index(s));
+    for (size_t i = 0; i < SizeOf(sub_network.tables()); ++i) {
+      const std::string field = fmt::format("sub_networks[{}].tables[{}]", s, i);
+      if (++table_sets > kMaxTableSets) return damaged;
+      if (!note(decoder.ReadTables(field, sub_network, Index(i)).status(), field)) return damaged;
     }
   }
   return damaged;

@@ -3,6 +3,7 @@
 #include "braid/base/digest.h"
 #include "braid/model/braid_generated.h"
 #include "braid/model/flatbuffer_codec.h"
+#include "braid/model/test_vectors.h"
 
 namespace braid::model {
 namespace {
@@ -51,6 +52,7 @@ Offset<fb::Layer> PutLayer(FlatBufferBuilder& builder, const Layer& layer) {
 
 Offset<fb::SubNetwork> PutSubNetwork(FlatBufferBuilder& builder, const SubNetwork& sub_network) {
   std::vector<Offset<fb::LayerTables>> offsets;
+  std::vector<uint8_t> digests;
   for (const LayerTables& tables : sub_network.tables) {
     const auto bias = PutVector(builder, tables.bias);
     const auto mul = PutVector(builder, tables.mul);
@@ -58,8 +60,14 @@ Offset<fb::SubNetwork> PutSubNetwork(FlatBufferBuilder& builder, const SubNetwor
     offsets.push_back(fb::CreateLayerTables(builder, bias, mul, tables.clamp, tables.shift,
                                             shortcut_mul, tables.shortcut_clamp,
                                             tables.shortcut_shift));
+    const ShortDigest digest = DigestOf(tables);
+    digests.insert(digests.end(), digest.begin(), digest.end());
   }
-  return fb::CreateSubNetwork(builder, sub_network.groups.mask(), PutTables(builder, offsets));
+  const auto tables = PutTables(builder, offsets);
+  const auto table_digests = PutVector(builder, digests);
+  const auto map_digests = PutVector(builder, sub_network.map_digests);
+  return fb::CreateSubNetwork(builder, sub_network.groups.mask(), tables, table_digests,
+                              map_digests);
 }
 
 Offset<fb::OperatingPoint> PutPoint(FlatBufferBuilder& builder, const OperatingPoint& point) {
@@ -105,9 +113,10 @@ std::vector<uint8_t> EncodeBody(const Network& network) {
 
   const auto labels = builder.CreateVectorOfStrings(network.labels);
   const auto card = builder.CreateString(network.card);
+  const auto test_images = PutVector(builder, network.test_images);
   fb::FinishNetworkBuffer(
       builder, fb::CreateNetwork(builder, name, network.groups, inputs, outputs, layers_offset,
-                                 sub_networks_offset, points_offset, labels, card));
+                                 sub_networks_offset, points_offset, labels, card, test_images));
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 

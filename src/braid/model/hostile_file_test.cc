@@ -161,6 +161,52 @@ TEST(HostileFileTest, RefusesAnAbsentOrShortDigest) {
   }
 }
 
+TEST(HostileFileTest, ReadsFilesWithoutDigestsOfTables) {
+  const Result<ModelFile> file = Parse(Forge([](fb::NetworkT& n) {
+    for (auto& sub_network : n.sub_networks) sub_network->table_digests.clear();
+  }));
+  EXPECT_TRUE(file.ok()) << file.status().ToString();
+}
+
+TEST(HostileFileTest, RefusesDigestsOfAnotherNumberOfTables) {
+  for (const size_t size : {1, 16, 127, 129, 160}) {
+    EXPECT_THAT(Parse(Forge([size](fb::NetworkT& n) {
+                  n.sub_networks[1]->table_digests.resize(size);
+                })).status().message(),
+                StartsWith("sub_networks[1].tables[0]: the sub-network has digests for another"));
+  }
+}
+
+TEST(HostileFileTest, RefusesTestVectorsThatDoNotFitTheNetwork) {
+  const auto error = [](const std::function<void(fb::NetworkT&)>& change) {
+    return Parse(Forge(change)).status().message();
+  };
+  EXPECT_EQ(error([](fb::NetworkT& n) { n.test_images.resize(35); }),
+            "test_images: 35 bytes, expected 0..64 images of 36 bytes");
+  EXPECT_EQ(error([](fb::NetworkT& n) { n.test_images.resize(65 * 36); }),
+            "test_images: 2340 bytes, expected 0..64 images of 36 bytes");
+  // Seven layers but the input, five of which are divided.
+  EXPECT_EQ(error([](fb::NetworkT& n) { n.test_images.resize(36); }),
+            "sub_networks[0].map_digests: 0 bytes, expected 112");
+  EXPECT_EQ(error([](fb::NetworkT& n) { n.sub_networks[2]->map_digests.resize(16); }),
+            "sub_networks[2].map_digests: 16 bytes, expected 0");
+}
+
+// Digests are taken of what has been paid for only: 60 GB of hashing otherwise.
+TEST(HostileFileTest, DoesNotHashOneTensorManyTimes) {
+  std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const std::vector<int8_t> values(1 << 24, 1);
+    const std::vector<uint8_t> sha256(32, 0);
+    const auto weights = fb::CreateWeightsDirect(builder, &values, &sha256);
+    fb::LayerBuilder layer(builder);
+    layer.add_weights(weights);
+    const auto layers = builder.CreateVector(std::vector(4096, layer.Finish()));
+    return [=](fb::NetworkBuilder& network) { network.add_layers(layers); };
+  });
+  bytes[8] ^= 1;  // the digest of the file, so that the damage is looked for
+  EXPECT_THAT(LocateDamage(bytes), testing::ElementsAre("layers[0].weights"));
+}
+
 TEST(HostileFileTest, TakesMissingVectorsAsEmpty) {
   EXPECT_EQ(Parse(Forge([](fb::NetworkT& n) { n.layers[1]->weights.reset(); })).status().message(),
             "layers[1].weights: 0 values, expected 72");

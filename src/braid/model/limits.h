@@ -21,6 +21,7 @@ inline constexpr int kMaxMapSide = 1 << 14;
 // One image's map at one layer: 2^28 elements are 1 GiB as s32.
 inline constexpr int64_t kMaxMapElements = int64_t{1} << 28;
 inline constexpr int64_t kMaxWeightElements = int64_t{1} << 30;
+inline constexpr int64_t kMaxTestImages = 64;
 inline constexpr int kMaxNameBytes = 128;
 inline constexpr int kMaxCardBytes = 1 << 20;
 // A divided layer's group is a whole number of these: vector kernels read 4 input channels at once.

@@ -91,6 +91,8 @@ struct LayerTables {
 struct SubNetwork {
   GroupSet groups;
   std::vector<LayerTables> tables;  // [layers]
+  // What the network's test images leave in each layer (test_vectors.h); empty without images.
+  std::vector<uint8_t> map_digests = {};
 };
 
 // One way to run the model: the logits of its terms, added. One term of several groups is the
@@ -114,6 +116,8 @@ struct Network {
   std::vector<std::string> labels;       // one per logit
   std::string card;     // JSON: dataset, training command, seeds, accuracies, licence, maker version
   int input_h = 0, input_w = 0, input_c = 0;
+  // Test vectors: images [n,H,W,C] whose results any device can compare with what the maker's had.
+  std::vector<uint8_t> test_images;
 };
 
 // The sub-network with exactly these groups, or -1.

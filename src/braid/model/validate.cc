@@ -68,7 +68,8 @@ Status Validate(const Network& network) {
   BRAID_RETURN_IF_ERROR(ValidateCard(network));
   BRAID_RETURN_IF_ERROR(ValidateLayers(network));
   BRAID_RETURN_IF_ERROR(ValidateSubNetworks(network));
-  return ValidatePoints(network);
+  BRAID_RETURN_IF_ERROR(ValidatePoints(network));
+  return ValidateTestVectors(network);
 }
 
 }  // namespace braid::model

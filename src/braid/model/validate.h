@@ -23,4 +23,7 @@ Status ValidateSubNetworks(const Network& network);
 // Names, terms, heads and costs of the operating points, and that added logits stay in s32.
 Status ValidatePoints(const Network& network);
 
+// Test images and the digests of their maps; a network without either passes.
+Status ValidateTestVectors(const Network& network);
+
 }  // namespace braid::model
