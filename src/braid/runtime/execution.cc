@@ -72,6 +72,7 @@ class PlanExecution final : public Execution {
   void Retain(std::span<const int> keep) override;
   int batch() const override { return batch_; }
   std::span<const int32_t> Logits() const override { return logits_; }
+  void Observe(MapObserver* observer) override { observer_ = observer; }
 
  private:
   enum class State : uint8_t { kIdle, kRunning, kAtCheckpoint, kFinished };
@@ -93,6 +94,7 @@ class PlanExecution final : public Execution {
   void RunSumPool(const PlannedLayer& layer);
   // Copies own maps out of their rings, as they are sent.
   void FillWire(int slot);
+  void ShowMaps(const PlannedLayer& layer) const;
 
   const ExecutionPlan& plan_;
   const kernels::KernelSet& kernels_;
@@ -106,6 +108,7 @@ class PlanExecution final : public Execution {
   int exchange_slot_ = kNoSlot;
   std::vector<GroupSet> supplied_;  // [exchanges]
   std::span<const int32_t> logits_;
+  MapObserver* observer_ = nullptr;
 };
 
 Status PlanExecution::Start(std::span<const uint8_t> pixels, int n) {
@@ -148,6 +151,7 @@ Step PlanExecution::Resume() {
       exchange_slot_ = layer.awaits_slot;
       return Step::kExchangeAwaited;
     }
+    if (observer_ != nullptr && layer.op != Op::kLinear) ShowMaps(layer);
     ++cursor_;
     own_done_ = false;
     if (layer.exchanged) {
@@ -241,6 +245,22 @@ void PlanExecution::FillWire(int slot) {
     const MapMemory& map = exchange.maps[static_cast<size_t>(group)];
     CopyOutOfRing(map, batch_, arena_.data(), WireFlip(map.encoding),
                   At(exchange.wire[static_cast<size_t>(group)]));
+  }
+}
+
+void PlanExecution::ShowMaps(const PlannedLayer& layer) const {
+  std::vector<uint8_t> dense;
+  for (const PlannedMap& planned : layer.maps) {
+    const MapMemory& map = planned.memory;
+    const auto row_bytes = static_cast<size_t>(map.PixelBytes());
+    dense.resize(static_cast<size_t>(map.WireBytes() * batch_));
+    CopyOutOfRing(map, batch_, arena_.data(), WireFlip(map.encoding), dense.data());
+    const uint8_t* row = dense.data();
+    for (int image = 0; image < batch_; ++image) {
+      for (int y = 0; y < map.rows; ++y, row += row_bytes) {
+        observer_->OnRow(layer.layer, planned.group, image, y, {row, row_bytes});
+      }
+    }
   }
 }
 

@@ -68,6 +68,18 @@ class Plan {
   virtual int classes() const = 0;
 };
 
+// Sees the maps of a run as they are finished, whatever the arena's layout: `braid verify` takes
+// their digests. Not part of inference; it may allocate.
+class MapObserver {
+ public:
+  virtual ~MapObserver() = default;
+  // Row `y` of image `image` of the map of `group` at `layer`: `row` [W,C_group] u7 or s8, valid
+  // during the call. The rows of an image ascend, so do the images. Heads leave no map; one that a
+  // plan never writes to memory is not shown.
+  virtual void OnRow(model::LayerIndex layer, int group, int image, int y,
+                     std::span<const uint8_t> row) = 0;
+};
+
 // One run of a plan over a batch. Allocates in Create only; reusable by Start(). Not thread-safe:
 // one thread at a time, any thread.
 class Execution {
@@ -106,6 +118,9 @@ class Execution {
   // local groups, without bias. Partial sums of all devices, added in any order and passed to
   // FinishLogits, are the sub-network's logits. At kCheckpoint likewise for the exit's head.
   virtual std::span<const int32_t> Logits() const = 0;
+
+  // Shows `observer` the maps of the local groups from now on; nullptr: nobody. Borrowed.
+  virtual void Observe(MapObserver* observer) = 0;
 };
 
 // Bias and rescale of a head: `partial_sums` [n, classes] in place -> logits in the step that all

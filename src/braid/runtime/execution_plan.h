@@ -41,6 +41,12 @@ struct PlannedPool {
   kernels::Epilogue epilogue;     // kSumPool
 };
 
+// The finished map of one group computed here.
+struct PlannedMap {
+  int group = 0;
+  MapMemory memory;
+};
+
 struct PlannedLayer {
   model::LayerIndex layer = model::kNoLayer;
   model::Op op = model::Op::kInput;
@@ -48,6 +54,7 @@ struct PlannedLayer {
   // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images.
   std::vector<PlannedConvolution> own, peers;
   std::vector<PlannedPool> pools;
+  std::vector<PlannedMap> maps;  // what the layer leaves; none for heads
   int awaits_slot = kNoSlot;  // the exchange whose maps `peers` reads
   bool exchanged = false;     // its own map must be sent
   bool is_exit = false;

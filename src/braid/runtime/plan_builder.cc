@@ -131,6 +131,11 @@ class PlanBuilder {
         BRAID_RETURN_IF_ERROR(AddHead(i, planned));
         break;
     }
+    if (layer.op != Op::kLinear) {
+      for (const int group : spec_.local) {
+        planned.maps.push_back({group, Memory(i).maps[static_cast<size_t>(group)]});
+      }
+    }
     if (planned.is_exit) planned.survive = Survivors(step);
     plan_->layers_.push_back(std::move(planned));
     return OkStatus();
