@@ -139,6 +139,65 @@ TEST_F(CliTest, ReadsBackWhatItGenerates) {
   EXPECT_EQ(read["data_files"][0]["known"], false);
 }
 
+TEST_F(CliTest, VerifiesAModelOnEveryPath) {
+  const std::string model = Model();
+  const Outcome before = Run("verify --json " + model);
+  EXPECT_EQ(before.code, 1);
+  EXPECT_TRUE(before.Report()["equal"].is_null());
+  EXPECT_THAT(before.err, HasSubstr("nothing to verify"));
+
+  const json written = Run("verify --write --json " + model).Report();
+  EXPECT_GE(written["images"], 2);
+  EXPECT_GT(written["exercised_weights"].get<int>(), written["weights"].get<int>() / 2);
+  const Outcome after = Run("verify --json " + model);
+  EXPECT_EQ(after.code, 0) << after.err;
+  const json report = after.Report();
+  EXPECT_EQ(report["model"], model);
+  EXPECT_EQ(report["model_digest"], written["model_digest"]);
+  EXPECT_EQ(report["equal"], true);
+  EXPECT_TRUE(report["first_difference"].is_null());
+  EXPECT_EQ(report["kernels"][0], "scalar");
+  EXPECT_EQ(Run("verify --kernels scalar " + model).code, 0);
+  EXPECT_EQ(Run("verify --write --json " + model).Report()["model_digest"],
+            written["model_digest"]);
+  EXPECT_EQ(Run("verify --out " + In("x") + " " + model).code, 2) << "only with --write";
+}
+
+TEST_F(CliTest, VerifyLocatesAFlippedBit) {
+  const std::string model = Model();
+  ASSERT_EQ(Run("verify --write " + model).code, 0);
+  std::vector<uint8_t> bytes = *ReadFile(model);
+  const std::vector<int8_t> weights = model::ReadModelFile(model)->network.layers[2].weights;
+  const auto same = [](uint8_t a, int8_t b) { return a == static_cast<uint8_t>(b); };
+  const auto at = std::search(bytes.begin(), bytes.end(), weights.begin(), weights.end(), same);
+  ASSERT_NE(at, bytes.end());
+  at[100] ^= 0x20;
+  ASSERT_TRUE(WriteFileAtomically(model, bytes).ok());
+  const Outcome damaged = Run("verify --json " + model);
+  EXPECT_EQ(damaged.code, 1);
+  const json report = damaged.Report();
+  EXPECT_EQ(report["equal"], false);
+  EXPECT_EQ(report["first_difference"]["tensor"], "layers[2].weights");
+  EXPECT_THAT(damaged.err, HasSubstr("layers[2].weights"));
+}
+
+TEST_F(CliTest, VerifyFindsOtherBitsThanTheMakers) {
+  ASSERT_EQ(Run("verify --write " + Model()).code, 0);
+  // What a processor with wrong kernels would see: other maps than the digests of the file.
+  model::Network network = model::ReadModelFile(In("m.braid"))->network;
+  network.sub_networks[4].map_digests[2 * 16] ^= 1;
+  ASSERT_TRUE(model::WriteModelFile(network, In("m.braid")).ok());
+  const Outcome outcome = Run("verify --json " + In("m.braid"));
+  EXPECT_EQ(outcome.code, 1);
+  const json difference = outcome.Report()["first_difference"];
+  EXPECT_EQ(difference["kernels"], "scalar");
+  EXPECT_EQ(difference["sub_network"], "g0+2");
+  EXPECT_EQ(difference["layer"], 2);
+  EXPECT_EQ(difference["group"], 0);
+  EXPECT_TRUE(difference["element"].is_null());
+  EXPECT_THAT(Run("verify " + In("m.braid")).out, HasSubstr("differs  kernels scalar"));
+}
+
 TEST_F(CliTest, InspectsAModel) {
   const json report = Run("inspect --json " + Model()).Report();
   EXPECT_EQ(report["groups"], 4);

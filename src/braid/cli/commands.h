@@ -20,6 +20,7 @@ using Work = std::function<Status()>;
   X(Infer)                \
   X(Eval)                 \
   X(Inspect)              \
+  X(Verify)               \
   X(Data)                 \
   X(Train)                \
   X(Bench)                \
