@@ -12,6 +12,7 @@
 #include "braid/training/evaluate.h"
 #include "braid/training/integer_evaluation.h"
 #include "braid/training/quantization/exporter.h"
+#include "braid/verify/test_vectors.h"
 
 namespace braid::training {
 namespace {
@@ -99,6 +100,9 @@ Result<ExportedModel> ExportRun(BraidedNet& net, const Family& family, const Rec
   }
   BRAID_ASSIGN_OR_RETURN(facts.asked_alone, AskUntrainedHalves(network, test));
   network.card = MakeCard(facts, network, train, test);
+  BRAID_ASSIGN_OR_RETURN(const verify::AddedVectors vectors,
+                         verify::AddTestVectors(network, train.images));
+  out.test_images = vectors.images;
   BRAID_RETURN_IF_ERROR(model::Validate(network));
   return out;
 }

@@ -17,6 +17,7 @@ struct ExportedModel {
   model::Network network;
   double mean_float_gap = 0;   // integer minus float accuracy over the operating points
   double worst_float_gap = 0;  // the most negative of them
+  int test_images = 0;         // in the model's test vectors
 };
 
 // `name` of the network and the `command` and `seconds` of the training go into the card.
