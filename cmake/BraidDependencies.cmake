@@ -20,6 +20,17 @@ if(BRAID_TRAIN)
   find_package(Torch REQUIRED)
 endif()
 
+# ONNX's schema as Debian compiles it. Its CMake files want the whole library; only the classes are
+# used, and the definitions must match the build of the package.
+find_path(ONNX_INCLUDE_DIR onnx/onnx_pb.h REQUIRED)
+find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+add_library(Onnx::proto UNKNOWN IMPORTED)
+set_target_properties(Onnx::proto PROPERTIES
+  IMPORTED_LOCATION ${ONNX_PROTO_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${ONNX_INCLUDE_DIR}
+  INTERFACE_COMPILE_DEFINITIONS "ONNX_NAMESPACE=onnx;ONNX_ML=1"
+  INTERFACE_LINK_LIBRARIES protobuf::libprotobuf)
+
 # libjpeg-turbo's own CMake files want its libjpeg half too; only TurboJPEG is used.
 find_path(TURBOJPEG_INCLUDE_DIR turbojpeg.h REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)

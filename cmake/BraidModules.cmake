@@ -14,7 +14,9 @@ set(BRAID_ALLOW_protocol  base)
 set(BRAID_ALLOW_serving   base tensor model control cluster protocol)
 set(BRAID_ALLOW_client    base protocol)
 set(BRAID_ALLOW_training  base tensor kernels model runtime verify data)
-set(BRAID_ALLOW_cli       base tensor kernels model runtime verify control data cluster serving client)
+set(BRAID_ALLOW_convert   base tensor kernels model runtime verify data)
+set(BRAID_ALLOW_cli       base tensor kernels model runtime verify control data cluster serving client
+                          convert)
 
 # Compile options of our own code only; third-party headers come in as SYSTEM.
 add_library(braid_options INTERFACE)

@@ -198,6 +198,21 @@ TEST_F(CliTest, VerifyFindsOtherBitsThanTheMakers) {
   EXPECT_THAT(Run("verify " + In("m.braid")).out, HasSubstr("differs  kernels scalar"));
 }
 
+TEST_F(CliTest, ExportsOnnx) {
+  const std::string model = Model();
+  for (const std::string form : {"qdq", "integer"}) {
+    const Outcome outcome = Run("export --json --form " + form + " --point g0+1,2+3 --out " +
+                                In("x.onnx") + " " + model);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.Report()["form"], form);
+    EXPECT_EQ(outcome.Report()["onnx_bytes"], std::filesystem::file_size(In("x.onnx")));
+  }
+  const Outcome unknown = Run("export --point g9 --out " + In("y.onnx") + " " + model);
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("no operating point 'g9'"));
+  EXPECT_FALSE(std::filesystem::exists(In("y.onnx")));
+}
+
 TEST_F(CliTest, InspectsAModel) {
   const json report = Run("inspect --json " + Model()).Report();
   EXPECT_EQ(report["groups"], 4);

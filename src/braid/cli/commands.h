@@ -21,6 +21,7 @@ using Work = std::function<Status()>;
   X(Eval)                 \
   X(Inspect)              \
   X(Verify)               \
+  X(Export)               \
   X(Data)                 \
   X(Train)                \
   X(Bench)                \

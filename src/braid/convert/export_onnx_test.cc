@@ -1,0 +1,142 @@
+// Exported graphs computed by a second program (graph_run.cc) against the definition of the network.
+// ONNX Runtime itself is asked by onnxruntime_check.py.
+#include "braid/convert/export_onnx.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "braid/convert/graph_run.h"
+#include "braid/convert/onnx_graph.h"
+#include "braid/model/file.h"
+#include "braid/model/test_network.h"
+#include "braid/runtime/testing/direct_network.h"
+#include "braid/runtime/testing/random_network.h"
+
+namespace braid::convert {
+namespace {
+
+using model::Network;
+using model::OperatingPoint;
+using runtime::testing::RandomNetwork;
+
+constexpr int kImages = 3;
+
+// The point's logits by the definition, [kImages, classes].
+std::vector<int32_t> Expected(const Network& network, const OperatingPoint& point,
+                              const std::vector<uint8_t>& pixels) {
+  std::vector<int32_t> sum(kImages * network.labels.size(), 0);
+  for (const int term : point.terms) {
+    const auto logits =
+        runtime::testing::DirectLogitsOfBatch(network, term, point.head, pixels, kImages);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += logits[i];
+  }
+  return sum;
+}
+
+std::map<std::string, OnnxTensor> RunExported(const Network& network, const OperatingPoint& point,
+                                      OnnxForm form, const std::vector<uint8_t>& pixels) {
+  const Result<std::vector<uint8_t>> bytes =
+      ExportOnnx(network, point, {.form = form, .version = "test"});
+  EXPECT_TRUE(bytes.ok()) << bytes.status().ToString();
+  const Result<OnnxGraph> graph = ParseOnnx(*bytes);
+  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_EQ(graph->outputs, (std::vector<std::string>{"logits", "class"}));
+  OnnxTensor input;
+  input.shape = {kImages, network.input_h, network.input_w, network.input_c};
+  input.values.assign(pixels.begin(), pixels.end());
+  input.integer = true;
+  const auto values = RunGraph(*graph, std::move(input));
+  EXPECT_TRUE(values.ok()) << values.status().ToString();
+  return *values;
+}
+
+void ExpectEqualLogits(const Network& network) {
+  const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(1, network, kImages);
+  for (const OperatingPoint& point : network.points) {
+    const std::vector<int32_t> expected = Expected(network, point, pixels);
+    auto values = RunExported(network, point, OnnxForm::kInteger, pixels);
+    const std::vector<double>& logits = values["logits"].values;
+    ASSERT_EQ(logits.size(), expected.size()) << point.name;
+    for (size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(logits[i], expected[i]) << point.name;
+    const size_t classes = network.labels.size();
+    for (size_t n = 0; n < kImages; ++n) {
+      const auto row = expected.begin() + static_cast<ptrdiff_t>(n * classes);
+      EXPECT_EQ(values["class"].values[n],
+                std::max_element(row, row + static_cast<ptrdiff_t>(classes)) - row);
+    }
+    // Nothing on the way may need more than 32 bits.
+    for (const auto& [name, value] : values) {
+      if (!value.integer) continue;
+      for (const double v : value.values) ASSERT_LE(std::abs(v), 2147483648.0) << name;
+    }
+  }
+}
+
+TEST(ExportOnnxTest, TheIntegerFormGivesTheSameLogits) {
+  ExpectEqualLogits(model::MakeTestNetwork());
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    ExpectEqualLogits(RandomNetwork(seed, {.groups = 2, .exits = true, .max_side = 9}));
+  }
+}
+
+TEST(ExportOnnxTest, TheIntegerFormAddsTerms) {
+  const Network network = model::MakeTestNetwork(5);
+  ASSERT_GE(model::FindPoint(network, "g0,1"), 0);
+  ExpectEqualLogits(network);
+}
+
+// Roundings differ by a step now and then; over a few layers logits stay close to the integers'.
+TEST(ExportOnnxTest, TheQdqFormComesCloseToTheSameLogits) {
+  double worst = 0;
+  int compared = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    const Network network = runtime::testing::SmallImageNetwork(seed, 2, 4);
+    const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(seed, network, kImages);
+    for (const OperatingPoint& point : network.points) {
+      const std::vector<int32_t> expected = Expected(network, point, pixels);
+      auto values = RunExported(network, point, OnnxForm::kQdq, pixels);
+      const std::vector<double>& logits = values["logits"].values;
+      ASSERT_EQ(logits.size(), expected.size());
+      const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
+      const double spread = std::max(1.0, static_cast<double>(*high) - *low);
+      for (size_t i = 0; i < logits.size(); ++i) {
+        worst = std::max(worst, std::abs(logits[i] - expected[i]) / spread);
+        ++compared;
+      }
+    }
+  }
+  EXPECT_GT(compared, 100);
+  EXPECT_LT(worst, 0.05) << "of the logits' spread";
+}
+
+TEST(ExportOnnxTest, TheQdqFormTakesEveryOperator) {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    const Network network = RandomNetwork(seed, {.groups = 2, .exits = true, .max_side = 9});
+    const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(seed, network, kImages);
+    for (const OperatingPoint& point : network.points) {
+      const Result<std::vector<uint8_t>> bytes =
+          ExportOnnx(network, point, {.form = OnnxForm::kQdq, .version = "test"});
+      if (!bytes.ok()) {
+        EXPECT_EQ(bytes.status().code(), StatusCode::kUnimplemented) << bytes.status().ToString();
+        continue;
+      }
+      auto values = RunExported(network, point, OnnxForm::kQdq, pixels);
+      EXPECT_EQ(values["logits"].values.size(), kImages * network.labels.size());
+      for (const double v : values["logits"].values) EXPECT_TRUE(std::isfinite(v));
+    }
+  }
+}
+
+TEST(ExportOnnxTest, TheSamePointGivesTheSameBytes) {
+  const Network network = model::MakeTestNetwork();
+  for (const OnnxForm form : {OnnxForm::kInteger, OnnxForm::kQdq}) {
+    const OnnxOptions options{.form = form, .version = "test"};
+    EXPECT_EQ(*ExportOnnx(network, network.points[0], options),
+              *ExportOnnx(network, network.points[0], options));
+  }
+}
+
+}  // namespace
+}  // namespace braid::convert

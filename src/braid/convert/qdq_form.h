@@ -1,0 +1,40 @@
+// A sub-network as float operators between quantized maps. Layer: convert, internal.
+#pragma once
+
+#include "braid/convert/term_writer.h"
+
+namespace braid::convert {
+
+// Real units: one step of a map is 1.0, so that every map has the scale 1 (zero point 0 for u7, 128
+// for s8), and the scale of a channel's weights is |mul| / 2^24; a negative multiplier turns the signs
+// of weights and bias. Braid rounds halves up, ONNX to even, and runtimes multiply in float: maps may
+// differ by one step now and then.
+class QdqForm final : public TermWriter {
+ public:
+  QdqForm(const model::Network& network, int sub_network, int term, GraphWriter& graph);
+
+ private:
+  Result<std::string> Input(const std::string& pixels) override;
+  Result<std::string> Convolution(model::LayerIndex l) override;
+  Result<std::string> SumPool(model::LayerIndex l) override;
+  Result<std::string> MaxPool(model::LayerIndex l) override;
+  Result<std::string> Head(model::LayerIndex l) override;
+
+  // int8 weights and int32 bias behind DequantizeLinear, in units of 2^-shift.
+  struct Parameters {
+    std::string weights, bias;
+  };
+  Parameters Quantized(model::LayerIndex l, int shift, std::vector<int64_t> weight_shape);
+  std::string PerChannelFloat(model::LayerIndex l, const std::string& what,
+                              const std::vector<float>& values);
+  // The real value of the earlier convolution's accumulator, in this layer's units.
+  Result<std::string> Shortcut(model::LayerIndex l);
+  // Clip to the kind's range, quantize, dequantize.
+  std::string Requantize(model::LayerIndex l, const std::string& value);
+  std::string Requantized(model::LayerIndex l, const std::string& value, const std::string& zero);
+
+  std::string scale_, zero_u7_, zero_s8_;
+  std::string least_, none_, most_;
+};
+
+}  // namespace braid::convert

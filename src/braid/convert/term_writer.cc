@@ -1,0 +1,51 @@
+#include "braid/convert/term_writer.h"
+
+#include "braid/model/layer_map.h"
+
+namespace braid::convert {
+
+using model::LayerIndex;
+using model::Op;
+
+Result<std::string> TermWriter::Write(const std::string& input, LayerIndex head) {
+  const std::vector<bool> needed = model::NeededLayers(network_, head);
+  for (LayerIndex l = 0; l <= head; ++l) {
+    if (!needed[static_cast<size_t>(l)]) continue;
+    const auto add = [&]() -> Result<std::string> {
+      switch (LayerAt(l).op) {
+        case Op::kInput:
+          return Input(input);
+        case Op::kConv:
+          return Convolution(l);
+        case Op::kMaxPool:
+          return MaxPool(l);
+        case Op::kSumPool:
+          return SumPool(l);
+        case Op::kLinear:
+          return Head(l);
+      }
+      return Internal("an unknown operator in a valid network");
+    };
+    BRAID_ASSIGN_OR_RETURN(maps_[static_cast<size_t>(l)], add());
+  }
+  return Map(head);
+}
+
+void TermWriter::SetWindow(const model::Window& window, bool pads) {
+  graph_.SetInts("kernel_shape", {window.kernel_h, window.kernel_w});
+  graph_.SetInts("strides", {window.stride_h, window.stride_w});
+  if (pads && Padded(window)) {
+    graph_.SetInts("pads",
+                   {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right});
+  }
+}
+
+std::string TermWriter::Pad(LayerIndex l, const std::string& map, const std::string& zero) {
+  const model::Window& w = LayerAt(l).window;
+  if (!Padded(w)) return map;
+  const std::string pads = graph_.Int64(
+      Name(l, "pads"), {8}, {0, 0, w.pad_top, w.pad_left, 0, 0, w.pad_bottom, w.pad_right});
+  return graph_.Node("Pad", {map, pads, zero}, Name(l, "padded"));
+}
+
+}  // namespace braid::convert

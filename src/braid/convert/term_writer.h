@@ -1,0 +1,77 @@
+// Writes one sub-network into an ONNX graph: what both forms share. Layer: convert, internal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "braid/base/status.h"
+#include "braid/convert/graph_writer.h"
+#include "braid/convert/sub_network_slice.h"
+#include "braid/model/network.h"
+
+namespace braid::convert {
+
+class TermWriter {
+ public:
+  virtual ~TermWriter() = default;
+
+  // Adds the layers that `head` needs. `input` is the value that holds the pixels, uint8 [N,C,H,W].
+  // Returns the value that holds the logits.
+  Result<std::string> Write(const std::string& input, model::LayerIndex head);
+
+ protected:
+  // `term` numbers the sub-networks of the point, so that names differ.
+  TermWriter(const model::Network& network, int sub_network, int term, GraphWriter& graph)
+      : network_(network),
+        sub_network_(network.sub_networks[static_cast<size_t>(sub_network)]),
+        term_(term),
+        graph_(graph),
+        maps_(network.layers.size()),
+        wides_(network.layers.size()) {}
+
+  // Each returns the name of the layer's map: what the next layers' functions find in Map().
+  virtual Result<std::string> Input(const std::string& pixels) = 0;
+  virtual Result<std::string> Convolution(model::LayerIndex l) = 0;
+  virtual Result<std::string> SumPool(model::LayerIndex l) = 0;
+  virtual Result<std::string> MaxPool(model::LayerIndex l) = 0;
+  virtual Result<std::string> Head(model::LayerIndex l) = 0;
+
+  const model::Layer& LayerAt(model::LayerIndex l) const {
+    return network_.layers[static_cast<size_t>(l)];
+  }
+  const model::LayerTables& TablesAt(model::LayerIndex l) const {
+    return sub_network_.tables[static_cast<size_t>(l)];
+  }
+  const std::string& Map(model::LayerIndex l) const { return maps_[static_cast<size_t>(l)]; }
+  std::string& Wide(model::LayerIndex l) { return wides_[static_cast<size_t>(l)]; }
+  // "t0_conv2_acc": unique, whatever the layers are called.
+  std::string Name(model::LayerIndex l, const std::string& what) const {
+    return "t" + std::to_string(term_) + "_l" + std::to_string(l) + "_" + what;
+  }
+  std::vector<size_t> Channels(model::LayerIndex l) const {
+    return PresentChannels(LayerAt(l), sub_network_.groups);
+  }
+  static std::vector<int64_t> PerChannel(const std::vector<size_t>& channels) {
+    return {1, static_cast<int64_t>(channels.size()), 1, 1};
+  }
+  static bool Padded(const model::Window& w) {
+    return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
+  }
+  // Attributes of the node added last.
+  void SetWindow(const model::Window& window, bool pads);
+  // `map` with its padding made explicit; `zero` is a scalar constant.
+  std::string Pad(model::LayerIndex l, const std::string& map, const std::string& zero);
+
+  const model::Network& network_;
+  const model::SubNetwork& sub_network_;
+  const int term_;
+  GraphWriter& graph_;
+
+ private:
+  std::vector<std::string> maps_;   // [layers]
+  std::vector<std::string> wides_;  // [layers] convolutions before requantization
+};
+
+}  // namespace braid::convert
