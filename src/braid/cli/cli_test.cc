@@ -213,6 +213,27 @@ TEST_F(CliTest, ExportsOnnx) {
   EXPECT_FALSE(std::filesystem::exists(In("y.onnx")));
 }
 
+TEST_F(CliTest, ImportsOnnx) {
+  const std::string onnx = std::string(BRAID_ONNX) + "/digits_resnet.onnx";
+  const Outcome outcome = Run("import --json --mean 128 --std 64 --limit 32 --calibration digits "
+                              "--out " + In("i.braid") + " " + onnx);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json report = outcome.Report();
+  EXPECT_EQ(report["layers"].size(), 12u);
+  EXPECT_GE(report["same_class"], 0.9);
+  EXPECT_EQ(Run("verify " + In("i.braid")).code, 0);
+  const json accuracy = Run("eval --json --limit 100 --data-seed 7 --data digits --model " +
+                            In("i.braid")).Report();
+  EXPECT_GE(accuracy["operating_points"][0]["accuracy"], 0.9);
+
+  EXPECT_EQ(Run("import --out " + In("j.braid") + " " + onnx).code, 2) << "no pictures";
+  const Outcome broken = Run("import --calibration digits --limit 2 --out " + In("j.braid") + " " +
+                             In("i.braid"));
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_THAT(broken.err, HasSubstr("not an ONNX file"));
+  EXPECT_FALSE(std::filesystem::exists(In("j.braid")));
+}
+
 TEST_F(CliTest, InspectsAModel) {
   const json report = Run("inspect --json " + Model()).Report();
   EXPECT_EQ(report["groups"], 4);

@@ -22,6 +22,7 @@ using Work = std::function<Status()>;
   X(Inspect)              \
   X(Verify)               \
   X(Export)               \
+  X(Import)               \
   X(Data)                 \
   X(Train)                \
   X(Bench)                \

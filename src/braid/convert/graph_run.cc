@@ -58,12 +58,15 @@ class NodeRun {
         {"MaxPool", &NodeRun::Pool},
         {"AveragePool", &NodeRun::Pool},
         {"GlobalAveragePool", &NodeRun::GlobalAveragePool},
+        {"ReduceMean", &NodeRun::ReduceMean},
+        {"Squeeze", &NodeRun::Squeeze},
         {"Flatten", &NodeRun::Flatten},
         {"Reshape", &NodeRun::Reshape},
         {"Transpose", &NodeRun::Transpose},
         {"QuantizeLinear", &NodeRun::Quantize},
         {"DequantizeLinear", &NodeRun::Dequantize},
         {"Softmax", &NodeRun::Softmax},
+        {"LogSoftmax", &NodeRun::Softmax},
         {"ArgMax", &NodeRun::ArgMax},
         {"Identity", &NodeRun::Identity},
         {"Dropout", &NodeRun::Identity}};
@@ -415,6 +418,27 @@ class NodeRun {
     return out;
   }
 
+  // Over height and width only.
+  Result<OnnxTensor> ReduceMean() {
+    const auto axes = node_.ints.find("axes");
+    if (axes == node_.ints.end() || (axes->second != std::vector<int64_t>{2, 3} &&
+                                     axes->second != std::vector<int64_t>{-2, -1} &&
+                                     axes->second != std::vector<int64_t>{-1, -2})) {
+      return Unimplemented("only over height and width");
+    }
+    BRAID_ASSIGN_OR_RETURN(OnnxTensor out, GlobalAveragePool());
+    if (Int("keepdims", 1) == 0) out.shape.resize(2);
+    return out;
+  }
+
+  Result<OnnxTensor> Squeeze() {
+    OnnxTensor out = In();
+    BRAID_RETURN_IF_ERROR(Rank(out, 4));
+    if (out.shape[2] != 1 || out.shape[3] != 1) return Unimplemented("only of maps of 1x1");
+    out.shape.resize(2);
+    return out;
+  }
+
   Result<OnnxTensor> Flatten() {
     OnnxTensor out = In();
     const int64_t axis = Int("axis", 1);
@@ -544,7 +568,8 @@ class NodeRun {
       const double most = *std::max_element(begin, end);
       double sum = 0;
       for (auto v = begin; v != end; ++v) sum += *v = std::exp(*v - most);
-      for (auto v = begin; v != end; ++v) *v /= sum;
+      const bool logarithm = node_.op == "LogSoftmax";
+      for (auto v = begin; v != end; ++v) *v = logarithm ? std::log(*v / sum) : *v / sum;
     }
     return out;
   }

@@ -1,0 +1,50 @@
+// What an ONNX classifier becomes on its way to integers: layers of a Braid network with real weights.
+// Layer: convert.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "braid/base/status.h"
+#include "braid/convert/onnx_graph.h"
+#include "braid/model/network.h"
+
+namespace braid::convert {
+
+// x = scale * pixel + shift, per channel, is what the network computes with.
+struct InputScaling {
+  std::vector<double> scale, shift;  // [channels]
+};
+
+struct FloatLayer {
+  std::string name;
+  std::string value;  // of the ONNX graph: this layer's output, [N,C,H,W] or [N,C]
+  model::Op op = model::Op::kInput;
+  int input = -1;     // index of the layer that is read
+  int shortcut = -1;  // whose sum before its own activation is added
+  model::Window window;
+  int channels = 0, out_h = 0, out_w = 0;
+  bool relu = false;
+  double cap = 0;  // the graph's own upper bound (ReLU6), 0: none
+  // OHWI [channels, kernel_h, kernel_w, channels of the input] and [channels]; convolutions and heads.
+  // A layer that reads the input has the input's scaling in both: it multiplies pixel - 128.
+  std::vector<double> weights, bias;
+  bool identity = false;  // made here, to carry a shortcut or to answer
+};
+
+struct FloatNetwork {
+  std::vector<FloatLayer> layers;  // 0: the input; the last one is the head
+  InputScaling scaling;
+  bool nhwc = false;  // how the graph takes its input
+  // Largest |x| that a padded pixel of the integer network (128) stands for: where it is not 0, maps
+  // differ at the border from those of the graph, which pads with 0.
+  double padding_offset = 0;
+};
+
+// Reads a classifier off `graph`; docs/onnx.md lists operators and forms. `scaling` has one entry or
+// one for each channel. UNIMPLEMENTED names the node that cannot be taken and says why.
+Result<FloatNetwork> LowerGraph(const OnnxGraph& graph, const InputScaling& scaling, int height,
+                                int width, int channels);
+
+}  // namespace braid::convert

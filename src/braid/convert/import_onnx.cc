@@ -1,0 +1,193 @@
+#include "braid/convert/import_onnx.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "braid/convert/calibrate.h"
+#include "braid/convert/float_network.h"
+#include "braid/convert/onnx_graph.h"
+#include "braid/convert/quantize_network.h"
+#include "braid/kernels/path.h"
+#include "braid/model/cost.h"
+#include "braid/model/file.h"
+#include "braid/verify/recording.h"
+#include "braid/verify/test_vectors.h"
+
+namespace braid::convert {
+namespace {
+
+using model::Op;
+
+constexpr size_t kMaxShownBytes = 80;
+
+const char* OpName(const FloatLayer& layer) {
+  switch (layer.op) {
+    case Op::kInput:
+      return "input";
+    case Op::kConv:
+      return layer.identity ? "identity" : layer.shortcut >= 0 ? "conv + shortcut" : "conv";
+    case Op::kMaxPool:
+      return "max pool";
+    case Op::kSumPool:
+      return "mean";
+    case Op::kLinear:
+      return "linear";
+  }
+  return "?";
+}
+
+Status CheckOptions(const Pictures& pictures, const ImportOptions& options) {
+  if (!(options.rank > 0 && options.rank <= 1)) return InvalidArgument("rank: expected 0..1");
+  for (const double value : options.std) {
+    if (!(value > 0) || !std::isfinite(value)) return InvalidArgument("std: expected above 0");
+  }
+  for (const double value : options.mean) {
+    if (!std::isfinite(value)) return InvalidArgument("mean: no number");
+  }
+  for (const auto* values : {&options.mean, &options.std}) {
+    if (values->size() != 1 && values->size() != static_cast<size_t>(pictures.channels)) {
+      return InvalidArgument("mean and std: one value, or one for each channel");
+    }
+  }
+  if (pictures.count < 1) return InvalidArgument("no calibration pictures");
+  return OkStatus();
+}
+
+std::string CardOf(const ImportOptions& options, const Pictures& pictures) {
+  const nlohmann::ordered_json card = {
+      {"imported_from", options.source},
+      {"calibration", options.calibration},
+      {"calibration_images", pictures.count},
+      {"bound_rank", options.rank},
+      {"weight_steps", options.step_per_layer ? "layer" : "channel"},
+      {"mean", options.mean},
+      {"std", options.std},
+      {"accuracy", "not measured"},
+      {"licence", "that of the imported model"}};
+  // Paths may hold bytes that are no UTF-8.
+  return card.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Integer maps of the first pictures against the float values.
+Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
+               const Calibration& calibration, const Pictures& pictures, ImportedModel& out) {
+  const size_t picture = pictures.pixels.size() / static_cast<size_t>(pictures.count);
+  BRAID_ASSIGN_OR_RETURN(const verify::Recorder recorder,
+                         verify::Recorder::Make(out.network, kernels::Path::kScalar));
+  BRAID_ASSIGN_OR_RETURN(
+      const auto maps,
+      recorder.Record(0, pictures.pixels.first(
+                             picture * static_cast<size_t>(calibration.first_count))));
+  for (const verify::RecordedMap& map : maps) {
+    const auto l = static_cast<size_t>(map.slot.layer);
+    const FloatLayer& layer = from.layers[l];
+    const bool head = layer.op == Op::kLinear;
+    const std::vector<double>& expected = calibration.first_values[l];
+    const auto channels = static_cast<size_t>(layer.channels);
+    const auto stored = static_cast<size_t>(out.network.layers[l].Channels());
+    const double step = head ? quantized.logit_step : quantized.map_steps[l];
+    std::vector<double> got(expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (head) {
+        uint32_t bits = 0;
+        for (size_t b = 0; b < 4; ++b) bits |= uint32_t{map.bytes[4 * i + b]} << (8 * b);
+        got[i] = step * static_cast<int32_t>(bits);
+      } else {
+        got[i] = step * static_cast<int8_t>(map.bytes[i / channels * stored + i % channels]);
+      }
+    }
+    double error = 0, power = 0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      error += (got[i] - expected[i]) * (got[i] - expected[i]);
+      power += expected[i] * expected[i];
+    }
+    out.layers[l].error = power > 0 ? std::sqrt(error / power) : 0;
+    if (!head) continue;
+    int same = 0;
+    for (int n = 0; n < calibration.first_count; ++n) {
+      const auto at = static_cast<ptrdiff_t>(static_cast<size_t>(n) * channels);
+      const auto end = at + static_cast<ptrdiff_t>(channels);
+      const auto best = [&](const std::vector<double>& v) {
+        return std::max_element(v.begin() + at, v.begin() + end) - v.begin();
+      };
+      same += best(got) == best(expected) ? 1 : 0;
+    }
+    out.compared = calibration.first_count;
+    out.same_class = static_cast<double>(same) / calibration.first_count;
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures& pictures,
+                                 const ImportOptions& options) {
+  BRAID_RETURN_IF_ERROR(CheckOptions(pictures, options));
+  BRAID_ASSIGN_OR_RETURN(const OnnxGraph graph, ParseOnnx(bytes));
+  InputScaling scaling;
+  for (size_t c = 0; c < static_cast<size_t>(pictures.channels); ++c) {
+    const double mean = options.mean[options.mean.size() == 1 ? 0 : c];
+    const double std = options.std[options.std.size() == 1 ? 0 : c];
+    scaling.scale.push_back(1 / std);
+    scaling.shift.push_back(-mean / std);
+  }
+  BRAID_ASSIGN_OR_RETURN(
+      const FloatNetwork from,
+      LowerGraph(graph, scaling, pictures.height, pictures.width, pictures.channels));
+  BRAID_ASSIGN_OR_RETURN(const Calibration calibration,
+                         Calibrate(graph, from, pictures, options));
+  BRAID_ASSIGN_OR_RETURN(QuantizedNetwork quantized, Quantize(from, calibration, options));
+
+  ImportedModel out;
+  out.padding_offset = from.padding_offset;
+  out.network = std::move(quantized.network);
+  model::Network& network = out.network;
+  network.name = options.name;
+  network.labels = options.labels;
+  const int classes = from.layers.back().channels;
+  if (network.labels.empty()) {
+    for (int c = 0; c < classes; ++c) network.labels.push_back(std::to_string(c));
+  }
+  if (network.labels.size() != static_cast<size_t>(classes)) {
+    return InvalidArgument("the graph has " + std::to_string(classes) + " classes, and there are " +
+                           std::to_string(network.labels.size()) + " labels");
+  }
+  network.card = CardOf(options, pictures);
+  model::OperatingPoint point;
+  point.name = "g0";
+  point.terms = {0};
+  point.head = static_cast<model::LayerIndex>(network.layers.size()) - 1;
+  BRAID_RETURN_IF_ERROR(model::Validate([&] {
+    model::Network checked = network;
+    checked.points = {point};
+    return checked;
+  }()));
+  const model::Cost cost = model::PointCost(network, point);
+  point.macs_mean = point.macs_worst = cost.macs;
+  point.weight_bytes = cost.weight_bytes;
+  network.points = {point};
+
+  for (size_t l = 0; l < from.layers.size(); ++l) {
+    // Names of the file go to terminals.
+    std::string name = from.layers[l].name.substr(0, kMaxShownBytes);
+    for (char& c : name) {
+      if (c < 0x20 || c > 0x7e) c = '?';
+    }
+    const bool bounded = quantized.bounds[l] > 0;
+    out.layers.push_back({.name = std::move(name),
+                          .op = OpName(from.layers[l]),
+                          .bound = quantized.bounds[l],
+                          .clipped_share = bounded ? calibration.layers[l].clipped_share : 0,
+                          .step = from.layers[l].op == Op::kLinear ? quantized.logit_step
+                                                                   : quantized.map_steps[l],
+                          .weight_step = quantized.weight_steps[l],
+                          .error = 0});
+  }
+  BRAID_RETURN_IF_ERROR(Compare(from, quantized, calibration, pictures, out));
+  BRAID_ASSIGN_OR_RETURN(const auto added, verify::AddTestVectors(network, pictures.pixels));
+  (void)added;
+  return out;
+}
+
+}  // namespace braid::convert

@@ -1,0 +1,173 @@
+// Small graphs in the forms in which exporters write classifiers: each becomes integers that stay close
+// to the graph's own values.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "braid/base/rng.h"
+#include "braid/convert/graph_writer.h"
+#include "braid/convert/import_onnx.h"
+
+namespace braid::convert {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kSide = 8, kInputs = 3, kPictures = 8;
+
+class LowerGraphTest : public testing::Test {
+ protected:
+  std::string Random(const std::string& name, const std::vector<int64_t>& shape, double low,
+                     double high) {
+    int64_t elements = 1;
+    for (const int64_t extent : shape) elements *= extent;
+    std::vector<float> values;
+    for (int64_t i = 0; i < elements; ++i) {
+      values.push_back(static_cast<float>(low + (high - low) * rng_.Uniform()));
+    }
+    return graph_.Float(name, shape, values);
+  }
+  std::string Conv(const std::string& input, int from, int to, const std::string& name) {
+    const std::string w = Random(name + "_w", {to, from, 3, 3}, -0.5, 0.5);
+    const std::string b = Random(name + "_b", {to}, -0.2, 0.2);
+    graph_.Node("Conv", {input, w, b}, name);
+    graph_.SetInts("pads", {1, 1, 1, 1});
+    return name;
+  }
+  std::string Pool(const std::string& input, const std::string& name) {
+    graph_.Node("MaxPool", {input}, name);
+    graph_.SetInts("kernel_shape", {2, 2});
+    graph_.SetInts("strides", {2, 2});
+    return name;
+  }
+  void ChannelsFirst() { graph_.Input("x", onnx::TensorProto::FLOAT, {-1, kInputs, kSide, kSide}); }
+  // A Gemm over `input`, [N,C,side,side], as the answer.
+  void Answer(const std::string& input, int channels, int side) {
+    const std::string flat = graph_.Node("Flatten", {input}, "flat");
+    const std::string w = Random("out_w", {int64_t{channels} * side * side, 5}, -0.3, 0.3);
+    const std::string b = Random("out_b", {5}, -0.5, 0.5);
+    graph_.Node("Gemm", {flat, w, b}, "scores");
+    graph_.Node("Softmax", {"scores"}, "probabilities");
+    graph_.Output("probabilities", onnx::TensorProto::FLOAT, {-1, 5});
+  }
+
+  Result<ImportedModel> Import(double mean, double std) {
+    std::vector<uint8_t> pixels;
+    for (int i = 0; i < kPictures * kSide * kSide * kInputs; ++i) {
+      pixels.push_back(static_cast<uint8_t>(rng_.Between(0, 255)));
+    }
+    ImportOptions options;
+    options.mean = {mean};
+    options.std = {std};
+    options.rank = 1;
+    options.name = "small";
+    return ImportOnnx(graph_.Finish("test", ""),
+                      {.pixels = pixels,
+                       .count = kPictures,
+                       .height = kSide,
+                       .width = kSide,
+                       .channels = kInputs},
+                      options);
+  }
+  void ExpectClose(const Result<ImportedModel>& imported, size_t layers) {
+    ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+    EXPECT_EQ(imported->layers.size(), layers);
+    for (const LayerReport& layer : imported->layers) EXPECT_LT(layer.error, 0.05) << layer.name;
+  }
+
+  Rng rng_{5};
+  GraphWriter graph_{"small"};
+};
+
+TEST_F(LowerGraphTest, FoldsNormalizationAndClips) {
+  ChannelsFirst();
+  Conv("x", kInputs, 6, "c1");
+  const auto scale = Random("s", {6}, -1, 2), bias = Random("b", {6}, -1, 1);
+  const auto mean = Random("m", {6}, -1, 1), variance = Random("v", {6}, 0.5, 2);
+  graph_.Node("BatchNormalization", {"c1", scale, bias, mean, variance}, "n1");
+  graph_.Float("low", {}, {0});
+  graph_.Float("high", {}, {1.5});
+  graph_.Node("Clip", {"n1", "low", "high"}, "r1");
+  Pool("r1", "p1");
+  Answer("p1", 6, 4);
+  const Result<ImportedModel> imported = Import(128, 64);
+  ExpectClose(imported, 4);
+  EXPECT_FLOAT_EQ(static_cast<float>(imported->layers[1].bound), 1.5F);
+}
+
+TEST_F(LowerGraphTest, MovesAReluBeforeItsPool) {
+  ChannelsFirst();
+  Conv("x", kInputs, 5, "c1");
+  Pool("c1", "p1");
+  graph_.Node("Relu", {"p1"}, "r1");
+  Conv("r1", 5, 7, "c2");
+  graph_.Node("Relu", {"c2"}, "r2");
+  Answer("r2", 7, 4);
+  ExpectClose(Import(128, 64), 5);
+}
+
+TEST_F(LowerGraphTest, TakesChannelsLastAndScalingInTheGraph) {
+  graph_.Input("x", onnx::TensorProto::FLOAT, {-1, kSide, kSide, kInputs});
+  graph_.Node("Transpose", {"x"}, "t");
+  graph_.SetInts("perm", {0, 3, 1, 2});
+  graph_.Float("middle", {}, {128});
+  graph_.Float("spread", {1, 3, 1, 1}, {50, 60, 70});
+  graph_.Node("Sub", {"t", "middle"}, "t1");
+  graph_.Node("Div", {"t1", "spread"}, "t2");
+  Conv("t2", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> imported = Import(0, 1);
+  ExpectClose(imported, 3);
+  EXPECT_LT(imported->padding_offset, 1e-9);
+}
+
+TEST_F(LowerGraphTest, AddsAMapBehindAnActivation) {
+  ChannelsFirst();
+  Conv("x", kInputs, 8, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Conv("r1", 8, 8, "c2");
+  graph_.Node("Add", {"r1", "c2"}, "a");
+  graph_.Node("Relu", {"a"}, "r2");
+  graph_.Node("GlobalAveragePool", {"r2"}, "mean");
+  Answer("mean", 8, 1);
+  ExpectClose(Import(128, 64), 6);
+}
+
+TEST_F(LowerGraphTest, TakesAQuantizedModelsReluFromItsZeroPoint) {
+  ChannelsFirst();
+  graph_.Float("scale", {}, {0.02F});
+  graph_.Uint8("zero", {}, {0});
+  Conv("x", kInputs, 6, "c1");
+  graph_.Node("QuantizeLinear", {"c1", "scale", "zero"}, "q1");
+  graph_.Node("DequantizeLinear", {"q1", "scale", "zero"}, "d1");
+  Answer("d1", 6, 8);
+  const Result<ImportedModel> imported = Import(128, 64);
+  ExpectClose(imported, 3);
+  EXPECT_EQ(imported->network.layers[1].activation, model::Activation::kRelu);
+}
+
+TEST_F(LowerGraphTest, SaysThatThePaddingDiffers) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> imported = Import(0, 255);
+  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+  EXPECT_NEAR(imported->padding_offset, 128 / 255.0, 1e-9);
+}
+
+TEST_F(LowerGraphTest, RefusesAnAdditionThatIsNoResidual) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Pool("r1", "p1");
+  graph_.Node("Add", {"p1", "p1"}, "twice");
+  Answer("twice", 4, 4);
+  EXPECT_THAT(Import(128, 64).status().message(),
+              HasSubstr("node 'twice' (Add): an addition without a convolution"));
+}
+
+}  // namespace
+}  // namespace braid::convert
