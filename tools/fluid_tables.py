@@ -59,10 +59,15 @@ def accuracies(recipe, data, point):
     return [pick(run) for run in runs_of(recipe, data)]
 
 
-def shown(values, form="{:.2f}"):
+def shown(recipe, data, point, form="{:.2f}"):
+    """The accuracies of all seeds, "–" for one that was not trained, and their mean."""
+    values = accuracies(recipe, data, point)
     if not values:
         return "not trained"
-    text = " / ".join(form.format(v) for v in values)
+    trained = [f"{recipe}_{data}_s{seed}" in RUNS and RUNS[f"{recipe}_{data}_s{seed}"] is not None
+               for seed in SEEDS]
+    rest = iter(values)
+    text = " / ".join(form.format(next(rest)) if there else "–" for there in trained)
     return text if len(values) == 1 else f"{text} (mean {form.format(mean(values))})"
 
 
@@ -143,8 +148,8 @@ def targets():
         ("worst pair", "fluid4", half, "≥ 98.7", "≥ 90.0"),
         ("worst of the 15 subsets", "fluid4", worst, "≥ 98.0", "≥ 87.0"),
     ]
-    rows = [(label, f"`{recipe}`", m, shown(accuracies(recipe, "mnist", point)),
-             f, shown(accuracies(recipe, "fashion-mnist", point)))
+    rows = [(label, f"`{recipe}`", m, shown(recipe, "mnist", point),
+             f, shown(recipe, "fashion-mnist", point))
             for label, recipe, point, m, f in figures]
 
     def both(label, recipe, mnist, fashion, value):
@@ -158,7 +163,7 @@ def targets():
              lambda data: minus_alone(recipe, data))
     for recipe in ("fluid2", "fluid4"):
         both("least gain by adding a group", f"`{recipe}`", "≥ −0.2", "≥ −0.2",
-             lambda data: shown(accuracies(recipe, data, least_gain), "{:+.2f}"))
+             lambda data: shown(recipe, data, least_gain, "{:+.2f}"))
     both("integer minus float (same bounds, nothing rounded), all points", "all", "0.1, 0.3",
          "0.1, 0.3", gaps_to_float)
     return table(("", "recipe", "MNIST target", "MNIST", "Fashion target", "Fashion-MNIST"), rows)
@@ -176,7 +181,7 @@ def competitors():
                ("Static, half `g0+1` asked alone", "static", asked("g0+1")),
                ("Static, half `g2+3` asked alone", "static", asked("g2+3"))]
     return table(("", "recipe", "MNIST", "Fashion-MNIST"),
-                 [(label, f"`{recipe}`", *(shown(accuracies(recipe, d, point)) for d in DATA))
+                 [(label, f"`{recipe}`", *(shown(recipe, d, point) for d in DATA))
                   for label, recipe, point in figures])
 
 
@@ -186,7 +191,7 @@ def four_devices(data):
         return ["Not trained."]
     return table(("point", "MMAC", "weight bytes", "accuracy"),
                  [(f"`{point}`", f"{macs / 1e6:.3f}", str(size),
-                   shown(accuracies("fluid4", data, point)))
+                   shown("fluid4", data, point))
                   for point, (macs, size) in runs[0]["cost"].items()])
 
 
