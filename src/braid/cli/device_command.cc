@@ -18,9 +18,9 @@
 
 #include "braid/cli/commands.h"
 #include "braid/cli/device_host.h"
+#include "braid/cli/front_doors.h"
 #include "braid/cli/model_options.h"
 #include "braid/cli/report.h"
-#include "braid/serving/grpc_door.h"
 
 namespace braid::cli {
 namespace {
@@ -34,8 +34,8 @@ struct Options {
   std::vector<std::string> peers;
   std::string key_file;
   std::string previous_key_file;
-  std::string grpc = "127.0.0.1:8001";
-  bool grpc_any_address = false;
+  FrontDoorOptions doors;
+  CLI::Option* rest = nullptr;
   int cpu = -1;
   int max_batch = 64;
   int silence_ms = 100;
@@ -135,38 +135,48 @@ Status RunDevice(const Options& options) {
   device.silence_limit = std::chrono::milliseconds(options.silence_ms);
   device.ping_interval = device.silence_limit / 5;
   device.log = [](const std::string& line) { spdlog::info("{}", line); };
-  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<DeviceHost> host,
-                         DeviceHost::Start(std::move(model), device, std::move(keys)));
-
   Events events(options.json);
   std::atomic<bool> ended = false;
-  serving::GrpcDoorOptions door_options;
-  door_options.address = options.grpc;
-  door_options.allow_any_address = options.grpc_any_address;
-  door_options.version = BRAID_VERSION;
-  door_options.on_ready = [&events, &ended](bool ready, const Status& reason) {
-    if (ready || ended) {
-      spdlog::info(ready ? "ready" : "not ready: draining");
+  std::atomic<bool> was_ready = false;
+  FrontDoorOptions door_options = options.doors;
+  door_options.rest_wanted = options.rest->count() > 0;
+  door_options.log = [](const std::string& line) { spdlog::warn("{}", line); };
+  // After `events`, which it reports through, and before the host, whose last answers go through it.
+  FrontDoors doors(door_options);
+  BRAID_ASSIGN_OR_RETURN(std::unique_ptr<DeviceHost> started,
+                         DeviceHost::Start(std::move(model), device, std::move(keys)));
+  const std::shared_ptr<DeviceHost> host = std::move(started);
+  const int listener = doors.catalog().AddListener([&] {
+    const Status reason = doors.catalog().reason();
+    if (was_ready.exchange(reason.ok()) == reason.ok()) return;
+    if (reason.ok() || ended) {
+      spdlog::info(reason.ok() ? "ready" : "not ready: draining");
     } else {
       spdlog::warn("not ready: {}", reason.ToString());
     }
-    events.Emit(ready ? "ready" : "not_ready", {{"reason", reason.message()}});
-  };
-  // The door reports through `events`, so it is closed before they go.
-  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<serving::GrpcDoor> door,
-                         serving::GrpcDoor::Open(&host->device(), door_options));
+    events.Emit(reason.ok() ? "ready" : "not_ready", {{"reason", reason.message()}});
+  });
+  serving::ServedModelOptions served;
+  served.dispatch = doors.dispatch();
+  BRAID_RETURN_IF_ERROR(doors.catalog().Add(std::make_shared<serving::ServedModel>(
+      &host->device(), &doors.loop(), served, host)));
+  BRAID_RETURN_IF_ERROR(doors.Open());
   events.Emit("listening", {{"name", name},
                             {"group", options.group},
                             {"model", host->model().network.name},
                             {"model_digest", host->model().digest},
                             {"share", ShareText(share)},
                             {"kernels", kernels::PathName(path)},
-                            {"grpc", door->address()},
+                            {"grpc", doors.grpc_address()},
+                            {"rest", doors.rest_address()},
                             {"listen", host->address()},
                             {"pid", ::getpid()}});
-  spdlog::info("device {} of group {}: {} groups {}, gRPC on {}, peers on {}", name, options.group,
-               host->model().network.name, ShareText(share), door->address(),
-               host->address().empty() ? "nothing" : host->address());
+  const auto or_nothing = [](const std::string& address) {
+    return address.empty() ? std::string("nothing") : address;
+  };
+  spdlog::info("device {} of group {}: {} groups {}, gRPC on {}, REST on {}, peers on {}", name,
+               options.group, host->model().network.name, ShareText(share), doors.grpc_address(),
+               or_nothing(doors.rest_address()), or_nothing(host->address()));
 
   int signal = 0;
   while (::sigwait(&signals, &signal) != 0) {
@@ -174,10 +184,40 @@ Status RunDevice(const Options& options) {
   ended = true;
   spdlog::info("{}: draining", ::strsignal(signal));
   events.Emit("draining");
-  door->Drain(std::chrono::milliseconds(options.notice_ms),
+  doors.Drain(std::chrono::milliseconds(options.notice_ms),
               std::chrono::milliseconds(options.grace_ms));
+  doors.catalog().RemoveListener(listener);
   events.Emit("stopped");
   return OkStatus();
+}
+
+void AddDoorOptions(CLI::App& device, Options& options) {
+  FrontDoorOptions& doors = options.doors;
+  device.add_option("--grpc", doors.grpc, "The gRPC door; port 0: a free one")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  options.rest = device.add_option("--rest", doors.rest, "The REST door, or none")
+                     ->capture_default_str()
+                     ->type_name("HOST:PORT");
+  device.add_flag("--any-address,--grpc-any-address", doors.any_address,
+                  "Open the doors beyond loopback without TLS and a token");
+  device.add_option("--tls-cert", doors.tls_certificate, "The doors' certificate chain, PEM")
+      ->type_name("FILE");
+  device.add_option("--tls-key", doors.tls_key, "Its key, PEM, a file of mode 0600")
+      ->type_name("FILE");
+  device.add_option("--token-file", doors.token_file, "Bearer tokens, one a line, mode 0600")
+      ->type_name("FILE");
+  device
+      .add_option_function<int>(
+          "--batch-delay-us",
+          [&doors](int us) { doors.dispatch.max_delay = std::chrono::microseconds(us); },
+          "A request may wait so long for company")
+      ->check(CLI::Range(0, 1000000))
+      ->type_name("US");
+  device.add_option("--queue", doors.dispatch.max_queue_requests, "Most requests that wait")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->type_name("N");
 }
 
 }  // namespace
@@ -204,11 +244,7 @@ void AddDeviceCommand(CLI::App& program, Work& work) {
       ->type_name("FILE");
   device->add_option("--previous-key-file", options->previous_key_file, "Also accepted")
       ->type_name("FILE");
-  device->add_option("--grpc", options->grpc, "The front door; port 0: a free one")
-      ->capture_default_str()
-      ->type_name("HOST:PORT");
-  device->add_flag("--grpc-any-address", options->grpc_any_address,
-                   "Open the door beyond loopback, without TLS");
+  AddDoorOptions(*device, *options);
   device->add_option("--cpu", options->cpu, "Run on this processor only")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");

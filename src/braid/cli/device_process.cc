@@ -23,6 +23,8 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
                                    options.listen,
                                    "--grpc",
                                    options.grpc,
+                                   "--rest",
+                                   options.rest,
                                    "--kernels",
                                    options.kernels};
   for (const std::string& peer : options.peers) argv.insert(argv.end(), {"--peer", peer});
@@ -46,6 +48,7 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
     if (kind == "listening") {
       listening = true;
       process->grpc_ = event.value("grpc", "");
+      process->rest_ = event.value("rest", "");
       process->listen_ = event.value("listen", "");
     } else if (kind == "ready") {
       ready = true;

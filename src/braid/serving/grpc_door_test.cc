@@ -25,12 +25,17 @@ using ::testing::HasSubstr;
 class DoorTest : public ::testing::Test {
  protected:
   void Open() {
+    ServedModelOptions model;
+    model.readiness.interval = model.readiness.retry_interval = std::chrono::milliseconds(2);
+    ASSERT_TRUE(catalog_.Add(std::make_shared<ServedModel>(&device_, &loop_, model)).ok());
     GrpcDoorOptions options;
     options.version = "1.2.3";
-    options.readiness.interval = options.readiness.retry_interval = std::chrono::milliseconds(2);
-    auto door = GrpcDoor::Open(&device_, options);
+    auto door = GrpcDoor::Open(&catalog_, &access_, options);
     ASSERT_TRUE(door.ok()) << door.status().ToString();
     door_ = std::move(door).value();
+    Connect();
+  }
+  void Connect() {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     channel_ =
@@ -40,7 +45,7 @@ class DoorTest : public ::testing::Test {
   }
   void OpenReady() {
     Open();
-    while (!door_->ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!catalog_.ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
   static inference::ModelInferRequest Request(int images = 1) {
@@ -68,7 +73,10 @@ class DoorTest : public ::testing::Test {
     return status.ok() ? response.status() : HealthCheckResponse::SERVICE_UNKNOWN;
   }
 
+  EventLoop loop_;  // outlives all that replies
   FakeDevice device_;
+  Access access_;
+  Catalog catalog_;
   std::unique_ptr<GrpcDoor> door_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
@@ -128,6 +136,55 @@ TEST_F(DoorTest, AnswersTheCallsAboutTheModel) {
             grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(DoorTest, AnswersTheExtensions) {
+  OpenReady();
+  inference::ModelInferResponse answer;
+  ASSERT_TRUE(Infer(Request(2), &answer).ok());
+  ASSERT_FALSE(Infer(inference::ModelInferRequest(), &answer).ok());
+  {
+    grpc::ClientContext context;
+    inference::ModelStatisticsResponse statistics;
+    ASSERT_TRUE(stub_->ModelStatistics(&context, {}, &statistics).ok());
+    ASSERT_EQ(statistics.model_stats_size(), 1);
+    const auto& model = statistics.model_stats(0);
+    EXPECT_EQ(model.name(), "test_model");
+    EXPECT_EQ(model.version(), "1");
+    EXPECT_EQ(model.inference_count(), 2u);
+    EXPECT_EQ(model.execution_count(), 1u);
+    EXPECT_GT(model.last_inference(), 0u);
+    EXPECT_EQ(model.inference_stats().success().count(), 1u);
+    EXPECT_EQ(model.inference_stats().fail().count(), 1u);
+    EXPECT_GT(model.inference_stats().success().ns(), 0u);
+    ASSERT_EQ(model.batch_stats_size(), 1);
+    EXPECT_EQ(model.batch_stats(0).batch_size(), 2u);
+  }
+  {
+    grpc::ClientContext context;
+    inference::ModelConfigRequest request;
+    request.set_name("test_model");
+    inference::ModelConfigResponse response;
+    ASSERT_TRUE(stub_->ModelConfig(&context, request, &response).ok());
+    EXPECT_EQ(response.config().max_batch_size(), 4);
+    EXPECT_EQ(response.config().input(0).data_type(), inference::TYPE_UINT8);
+    EXPECT_THAT(response.config().input(0).dims(), ::testing::ElementsAre(2, 3, 1));
+    EXPECT_THAT(response.config().output(0).dims(), ::testing::ElementsAre(3));
+  }
+  {
+    grpc::ClientContext context;
+    inference::RepositoryIndexResponse index;
+    ASSERT_TRUE(stub_->RepositoryIndex(&context, {}, &index).ok());
+    ASSERT_EQ(index.models_size(), 1);
+    EXPECT_EQ(index.models(0).state(), "READY");
+  }
+  grpc::ClientContext load_context, unload_context;
+  inference::RepositoryModelLoadResponse loaded;
+  EXPECT_EQ(stub_->RepositoryModelLoad(&load_context, {}, &loaded).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  inference::RepositoryModelUnloadResponse unloaded;
+  EXPECT_EQ(stub_->RepositoryModelUnload(&unload_context, {}, &unloaded).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+}
+
 TEST_F(DoorTest, Infers) {
   OpenReady();
   inference::ModelInferResponse response;
@@ -175,8 +232,9 @@ TEST_F(DoorTest, TheCallsDeadlineBoundsTheRequest) {
   // gRPC rounds up what it sends: two or three digits.
   EXPECT_LE(*device_.last().remaining, std::chrono::seconds(21));
   EXPECT_GT(*device_.last().remaining, std::chrono::seconds(0));
-  ASSERT_TRUE(Infer(Request(), &response).ok());
-  EXPECT_FALSE(device_.last().remaining.has_value());
+  ASSERT_TRUE(Infer(Request(), &response).ok());  // without one, the device's default holds
+  ASSERT_TRUE(device_.last().remaining.has_value());
+  EXPECT_LE(*device_.last().remaining, device_.options().coordinator.default_deadline);
 }
 
 TEST_F(DoorTest, ACancelledCallEndsAndALateAnswerIsDropped) {
@@ -217,7 +275,7 @@ TEST_F(DoorTest, IsNotServingUntilTheSelfTestPasses) {
   ASSERT_TRUE(stub_->ServerReady(&context, {}, &ready).ok());
   EXPECT_FALSE(ready.ready());
   device_.SetHealthy(true);
-  while (!door_->ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!catalog_.ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   for (const std::string name : {"", "inference.GRPCInferenceService", "test_model"}) {
     while (Health(name) != HealthCheckResponse::SERVING) std::this_thread::yield();
   }
@@ -248,7 +306,8 @@ TEST_F(DoorTest, WatchFollowsTheHealthUntilTheEnd) {
   device_.SetHealthy(true);
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
-  door_->Drain(Duration::zero(), std::chrono::seconds(20));
+  catalog_.Drain();
+  door_->Drain(std::chrono::seconds(20));
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
   EXPECT_FALSE(watch->Read(&response));
@@ -268,7 +327,7 @@ TEST_F(DoorTest, ACancelledWatchIsForgotten) {
     EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
   device_.SetHealthy(false);
-  while (door_->ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (catalog_.ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 TEST_F(DoorTest, DrainingFinishesWhatIsInFlight) {
@@ -279,8 +338,11 @@ TEST_F(DoorTest, DrainingFinishesWhatIsInFlight) {
   auto call = std::async(std::launch::async, [&] { return Infer(Request(), &response); });
   const cluster::Device::Done done = submitted.get_future().get();
   auto drain = std::async(std::launch::async,
-                          [&] { door_->Drain(Duration::zero(), std::chrono::seconds(60)); });
-  while (door_->ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                          [&] {
+                            catalog_.Drain();
+                            door_->Drain(std::chrono::seconds(60));
+                          });
+  while (catalog_.ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   cluster::InferRequest request;
   request.pixels.assign(6, 2);
   done(FakeDevice::Answer(request));
@@ -296,7 +358,7 @@ TEST_F(DoorTest, DrainingCancelsWhatOutlastsTheGrace) {
   inference::ModelInferResponse response;
   auto call = std::async(std::launch::async, [&] { return Infer(Request(), &response); });
   while (device_.submitted() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  door_->Drain(Duration::zero(), std::chrono::milliseconds(10));
+  door_->Drain(std::chrono::milliseconds(10));
   EXPECT_FALSE(call.get().ok());
 }
 
@@ -340,9 +402,9 @@ TEST_F(DoorTest, ReflectionListsTheServices) {
 TEST_F(DoorTest, OpensOnLoopbackOnlyUnlessTold) {
   GrpcDoorOptions options;
   options.address = "0.0.0.0:0";
-  EXPECT_EQ(GrpcDoor::Open(&device_, options).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GrpcDoor::Open(&catalog_, &access_, options).status().code(), StatusCode::kFailedPrecondition);
   options.allow_any_address = true;
-  EXPECT_TRUE(GrpcDoor::Open(&device_, options).ok());
+  EXPECT_TRUE(GrpcDoor::Open(&catalog_, &access_, options).ok());
   EXPECT_TRUE(IsLoopback("127.3.2.1:1"));
   EXPECT_TRUE(IsLoopback("localhost:1"));
   EXPECT_TRUE(IsLoopback("[::1]:1"));
@@ -355,9 +417,9 @@ TEST_F(DoorTest, RefusesAPortThatIsTaken) {
   Open();
   GrpcDoorOptions options;
   options.address = door_->address();
-  EXPECT_EQ(GrpcDoor::Open(&device_, options).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(GrpcDoor::Open(&catalog_, &access_, options).status().code(), StatusCode::kUnavailable);
   options.address = "nonsense";
-  EXPECT_EQ(GrpcDoor::Open(&device_, options).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(GrpcDoor::Open(&catalog_, &access_, options).status().code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -9,13 +9,6 @@ using grpc::health::v1::HealthCheckResponse;
 
 namespace {
 
-std::set<std::string> WithWholeServer(std::vector<std::string> names) {
-  std::set<std::string> all(std::make_move_iterator(names.begin()),
-                            std::make_move_iterator(names.end()));
-  all.insert("");
-  return all;
-}
-
 HealthCheckResponse::ServingStatus StatusFor(bool serving) {
   return serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
@@ -26,10 +19,12 @@ HealthCheckResponse::ServingStatus StatusFor(bool serving) {
 // under the service's mutex; gRPC never calls back from inside StartWrite or Finish.
 class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService* service, bool known) : service_(service), known_(known) {}
+  Watcher(HealthService* service, std::string name) : service_(service), name_(std::move(name)) {}
 
   void Update() {
-    latest_ = known_ ? StatusFor(service_->serving_) : HealthCheckResponse::SERVICE_UNKNOWN;
+    const auto known = service_->serving_.find(name_);
+    latest_ = known == service_->serving_.end() ? HealthCheckResponse::SERVICE_UNKNOWN
+                                                : StatusFor(known->second);
     Advance();
   }
   void End(grpc::Status status) {
@@ -73,7 +68,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   }
 
   HealthService* const service_;
-  const bool known_;
+  const std::string name_;
   HealthCheckResponse response_;
   HealthCheckResponse::ServingStatus latest_ = HealthCheckResponse::UNKNOWN;
   HealthCheckResponse::ServingStatus written_ = HealthCheckResponse::UNKNOWN;
@@ -84,12 +79,9 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   bool finished_ = false;
 };
 
-HealthService::HealthService(std::vector<std::string> names)
-    : names_(WithWholeServer(std::move(names))) {}
-
-void HealthService::SetServing(bool serving) {
+void HealthService::SetServing(const std::string& name, bool serving) {
   const std::lock_guard lock(mutex_);
-  serving_ = serving;
+  serving_[name] = serving;
   for (Watcher* watcher : watchers_) watcher->Update();
 }
 
@@ -105,22 +97,22 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
                                                const HealthCheckRequest* request,
                                                HealthCheckResponse* response) {
   auto* reactor = context->DefaultReactor();
-  if (!Known(request->service())) {
-    reactor->Finish(
-        {grpc::StatusCode::NOT_FOUND, "service \"" + request->service() + "\" is not known"});
-    return reactor;
-  }
+  bool known = false;
   {
     const std::lock_guard lock(mutex_);
-    response->set_status(StatusFor(serving_));
+    const auto found = serving_.find(request->service());
+    known = found != serving_.end();
+    if (known) response->set_status(StatusFor(found->second));
   }
-  reactor->Finish(grpc::Status::OK);
+  reactor->Finish(known ? grpc::Status::OK
+                        : grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                       "service \"" + request->service() + "\" is not known"));
   return reactor;
 }
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* /*context*/, const HealthCheckRequest* request) {
-  auto* watcher = new Watcher(this, Known(request->service()));  // deletes itself in OnDone
+  auto* watcher = new Watcher(this, request->service());  // deletes itself in OnDone
   const std::lock_guard lock(mutex_);
   watchers_.insert(watcher);
   watcher->Update();

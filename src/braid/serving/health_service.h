@@ -6,7 +6,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "braid/protocol/health.grpc.pb.h"
 
@@ -14,11 +13,9 @@ namespace braid::serving {
 
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
-  // `names` (the empty one, the whole server, is added) start as NOT_SERVING.
-  explicit HealthService(std::vector<std::string> names);
-
-  // Thread-safe. Tells every watcher of a known name.
-  void SetServing(bool serving);
+  // Thread-safe. Makes the name known (the empty one, the whole server, is so from the beginning)
+  // and tells its watchers. A name never becomes unknown again.
+  void SetServing(const std::string& name, bool serving);
   // Ends the watches, so that a server that shuts down has no endless calls to wait for. Later
   // watches get one status and their end.
   void EndWatches();
@@ -33,11 +30,8 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
  private:
   class Watcher;
 
-  bool Known(const std::string& name) const { return names_.contains(name); }
-
-  const std::set<std::string> names_;
   std::mutex mutex_;  // guards the following and every Watcher
-  bool serving_ = false;
+  std::map<std::string, bool> serving_ = {{"", false}};
   bool ending_ = false;
   std::set<Watcher*> watchers_;
 };

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "braid/protocol/grpc_status.h"
-#include "braid/protocol/names.h"
+#include "braid/serving/descriptions.h"
 #include "braid/serving/request.h"
 
 namespace braid::serving {
@@ -42,7 +42,7 @@ std::optional<Duration> Remaining(const grpc::CallbackServerContext& context) {
   return deadline - std::chrono::system_clock::now();
 }
 
-// One ModelInfer in flight. gRPC owns the reactor's life (OnDone), the device the callback's; the
+// One ModelInfer in flight. gRPC owns the reactor's life (OnDone), the model the callback's; the
 // two meet in `Link`, shared by both, since either may be over first.
 class InferCall final : public grpc::ServerUnaryReactor {
  public:
@@ -51,49 +51,91 @@ class InferCall final : public grpc::ServerUnaryReactor {
     InferCall* call = nullptr;  // null once the call has been finished
   };
 
-  InferCall(const model::Network& network, ReplyForm form, ModelInferResponse* response)
-      : network_(network), form_(std::move(form)), response_(response) {
+  InferCall(Catalog::ModelPtr model, ReplyForm form, ModelInferResponse* response)
+      : model_(std::move(model)), form_(std::move(form)), response_(response) {
     link_->call = this;
   }
 
-  const std::shared_ptr<Link>& link() const { return link_; }
-
-  // `link` rather than this: the call may be gone.
-  static void Complete(const std::shared_ptr<Link>& link,
-                       const Result<cluster::InferResult>& result) {
-    const std::lock_guard lock(link->mutex);
-    InferCall* call = std::exchange(link->call, nullptr);
-    if (call == nullptr) return;
-    const Status status = Contain([&]() -> Status {
-      if (!result.ok()) return result.status();
-      FillResponse(*result, call->form_, call->network_, call->response_);
-      return OkStatus();
-    });
-    call->Finish(protocol::ToGrpc(status));
+  void Start(Job job) {
+    job.done = [link = link_](const Result<Answer>& answer) { Complete(link, answer); };
+    // Completing may free this call: nothing of it is used after Submit but under the link's lock.
+    const std::shared_ptr<Link> link = link_;
+    const Catalog::ModelPtr model = model_;
+    const Dispatcher::Ticket ticket = model->dispatcher().Submit(std::move(job));
+    bool cancelled = false;
+    {
+      const std::lock_guard lock(link->mutex);
+      if (link->call != nullptr) {
+        link->call->ticket_ = ticket;
+      } else {
+        cancelled = true;  // finished meanwhile, which Cancel tells apart
+      }
+    }
+    if (cancelled) model->dispatcher().Cancel(ticket);
   }
 
-  // The client went away or its deadline passed: nobody reads the answer. The device gives the
-  // work up at the request's deadline, which is the call's.
+  // The client went away or its deadline passed: nobody reads the answer.
   void OnCancel() override {
     const std::shared_ptr<Link> link = link_;
-    const std::lock_guard lock(link->mutex);
-    if (std::exchange(link->call, nullptr) != nullptr) Finish(grpc::Status::CANCELLED);
+    const Catalog::ModelPtr model = model_;
+    Dispatcher::Ticket ticket;
+    {
+      const std::lock_guard lock(link->mutex);
+      InferCall* call = std::exchange(link->call, nullptr);
+      if (call == nullptr) return;
+      ticket = call->ticket_;
+      call->Finish(grpc::Status::CANCELLED);
+    }
+    model->dispatcher().Cancel(ticket);
   }
 
   void OnDone() override { delete this; }
 
  private:
-  const model::Network& network_;
+  // `link` rather than this: the call may be gone.
+  static void Complete(const std::shared_ptr<Link>& link, const Result<Answer>& answer) {
+    const std::lock_guard lock(link->mutex);
+    InferCall* call = std::exchange(link->call, nullptr);
+    if (call == nullptr) return;
+    const Status status = Contain([&]() -> Status {
+      if (!answer.ok()) return answer.status();
+      const TimePoint begun = std::chrono::steady_clock::now();
+      call->response_->set_model_name(call->model_->name());
+      call->response_->set_model_version(call->model_->version());
+      FillResponse(*answer, call->form_, call->model_->network(), call->response_);
+      call->model_->statistics().AddOutput(std::chrono::steady_clock::now() - begun);
+      return OkStatus();
+    });
+    call->Finish(protocol::ToGrpc(status));
+  }
+
+  const Catalog::ModelPtr model_;
   const ReplyForm form_;
   ModelInferResponse* const response_;
+  Dispatcher::Ticket ticket_;  // guarded by the link's mutex
   const std::shared_ptr<Link> link_ = std::make_shared<Link>();
 };
 
 }  // namespace
 
-InferenceService::InferenceService(cluster::Device* device, std::function<bool()> ready,
-                                   std::string version)
-    : device_(device), ready_(std::move(ready)), version_(std::move(version)) {}
+InferenceService::InferenceService(const Catalog* catalog, Access* access, std::string version)
+    : catalog_(catalog), access_(access), version_(std::move(version)) {}
+
+Status InferenceService::CheckToken(const grpc::CallbackServerContext& context) const {
+  if (access_->open()) return OkStatus();
+  const auto header = context.client_metadata().find("authorization");
+  if (header == context.client_metadata().end()) return access_->Check({});
+  return access_->Check({header->second.data(), header->second.size()});
+}
+
+template <typename Body>
+grpc::ServerUnaryReactor* InferenceService::AnswerIfAllowed(grpc::CallbackServerContext* context,
+                                                            Body body) const {
+  return AnswerNow(context, [&]() -> Status {
+    BRAID_RETURN_IF_ERROR(CheckToken(*context));
+    return body();
+  });
+}
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerContext* context,
                                                        const inference::ServerLiveRequest*,
@@ -108,7 +150,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerCont
                                                         const inference::ServerReadyRequest*,
                                                         inference::ServerReadyResponse* response) {
   return AnswerNow(context, [&] {
-    response->set_ready(ready_());
+    response->set_ready(catalog_->ready());
     return OkStatus();
   });
 }
@@ -116,10 +158,9 @@ grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                        const inference::ModelReadyRequest* request,
                                                        inference::ModelReadyResponse* response) {
-  return AnswerNow(context, [&]() -> Status {
-    BRAID_RETURN_IF_ERROR(
-        CheckModelName(device_->model().network, request->name(), request->version()));
-    response->set_ready(ready_());
+  return AnswerIfAllowed(context, [&]() -> Status {
+    BRAID_ASSIGN_OR_RETURN(const auto model, catalog_->Find(request->name(), request->version()));
+    response->set_ready(model->ready() && !catalog_->draining());
     return OkStatus();
   });
 }
@@ -127,10 +168,8 @@ grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
     grpc::CallbackServerContext* context, const inference::ServerMetadataRequest*,
     inference::ServerMetadataResponse* response) {
-  return AnswerNow(context, [&] {
-    response->set_name("braid");
-    response->set_version(version_);
-    response->add_extensions("braid_parameters");
+  return AnswerIfAllowed(context, [&] {
+    FillServerMetadata(version_, response);
     return OkStatus();
   });
 }
@@ -138,36 +177,72 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     grpc::CallbackServerContext* context, const inference::ModelMetadataRequest* request,
     inference::ModelMetadataResponse* response) {
-  return AnswerNow(context, [&]() -> Status {
-    const model::Network& network = device_->model().network;
-    BRAID_RETURN_IF_ERROR(CheckModelName(network, request->name(), request->version()));
-    FillMetadata(network, response);
+  return AnswerIfAllowed(context, [&]() -> Status {
+    BRAID_ASSIGN_OR_RETURN(const auto model, catalog_->Find(request->name(), request->version()));
+    FillMetadata(*model, catalog_->Versions(model->name()), response);
     return OkStatus();
   });
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelConfig(
+    grpc::CallbackServerContext* context, const inference::ModelConfigRequest* request,
+    inference::ModelConfigResponse* response) {
+  return AnswerIfAllowed(context, [&]() -> Status {
+    BRAID_ASSIGN_OR_RETURN(const auto model, catalog_->Find(request->name(), request->version()));
+    FillConfig(*model, response->mutable_config());
+    return OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
+    grpc::CallbackServerContext* context, const inference::ModelStatisticsRequest* request,
+    inference::ModelStatisticsResponse* response) {
+  return AnswerIfAllowed(context, [&] {
+    return FillStatistics(*catalog_, request->name(), request->version(), response);
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
+    grpc::CallbackServerContext* context, const inference::RepositoryIndexRequest* request,
+    inference::RepositoryIndexResponse* response) {
+  return AnswerIfAllowed(context, [&] {
+    FillIndex(*catalog_, request->ready(), response);
+    return OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
+    grpc::CallbackServerContext* context, const inference::RepositoryModelLoadRequest*,
+    inference::RepositoryModelLoadResponse*) {
+  return AnswerIfAllowed(context, [] { return RefuseLoading(); });
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
+    grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest*,
+    inference::RepositoryModelUnloadResponse*) {
+  return AnswerIfAllowed(context, [] { return RefuseLoading(); });
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const ModelInferRequest* request,
                                                        ModelInferResponse* response) {
-  const model::Network& network = device_->model().network;
+  const TimePoint arrived = std::chrono::steady_clock::now();
+  Catalog::ModelPtr model;
   std::optional<ParsedRequest> parsed;
   const Status status = Contain([&]() -> Status {
-    BRAID_ASSIGN_OR_RETURN(
-        parsed, ParseRequest(*request, network, device_->options().max_batch, Remaining(*context)));
+    BRAID_RETURN_IF_ERROR(CheckToken(*context));
+    BRAID_ASSIGN_OR_RETURN(model,
+                           catalog_->Find(request->model_name(), request->model_version()));
+    BRAID_ASSIGN_OR_RETURN(parsed, ParseRequest(*request, model->network(), model->max_batch(),
+                                                Remaining(*context)));
     return OkStatus();
   });
   if (!status.ok()) {
+    if (model != nullptr) model->statistics().AddFailure(status.code(), Duration{}, false);
     return AnswerNow(context, [&] { return status; });
   }
-  auto* call = new InferCall(network, std::move(parsed->form), response);  // OnDone deletes it
-  const std::shared_ptr<InferCall::Link> link = call->link();
-  const Status submitted = Contain([&] {
-    device_->Submit(std::move(parsed->infer), [link](const Result<cluster::InferResult>& result) {
-      InferCall::Complete(link, result);
-    });
-    return OkStatus();
-  });
-  if (!submitted.ok()) InferCall::Complete(link, submitted);
+  auto* call = new InferCall(std::move(model), std::move(parsed->form), response);  // see OnDone
+  call->Start(MakeJob(std::move(*parsed), arrived));
   return call;
 }
 

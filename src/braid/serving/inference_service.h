@@ -1,19 +1,19 @@
-// The six calls of the Open Inference Protocol on one device. Layer: serving. Never blocks a gRPC
-// thread: an inference is handed to the device and its call finished from the device's callback.
+// The calls of the Open Inference Protocol and its extensions. Layer: serving. Never blocks a gRPC
+// thread: an inference is handed to its model and its call finished from the model's callback.
 #pragma once
 
-#include <functional>
 #include <string>
 
-#include "braid/cluster/device.h"
 #include "braid/protocol/open_inference.grpc.pb.h"
+#include "braid/serving/access.h"
+#include "braid/serving/catalog.h"
 
 namespace braid::serving {
 
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  // `device` must outlive this; `ready` is asked by ServerReady and ModelReady, on any thread.
-  InferenceService(cluster::Device* device, std::function<bool()> ready, std::string version);
+  // Both must outlive this. ServerLive and ServerReady need no token, as probes have none.
+  InferenceService(const Catalog* catalog, Access* access, std::string version);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -34,9 +34,30 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
                                        const inference::ModelInferRequest* request,
                                        inference::ModelInferResponse* response) override;
 
+  grpc::ServerUnaryReactor* ModelConfig(grpc::CallbackServerContext* context,
+                                        const inference::ModelConfigRequest* request,
+                                        inference::ModelConfigResponse* response) override;
+  grpc::ServerUnaryReactor* ModelStatistics(grpc::CallbackServerContext* context,
+                                            const inference::ModelStatisticsRequest* request,
+                                            inference::ModelStatisticsResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryIndex(grpc::CallbackServerContext* context,
+                                            const inference::RepositoryIndexRequest* request,
+                                            inference::RepositoryIndexResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryModelLoad(
+      grpc::CallbackServerContext* context, const inference::RepositoryModelLoadRequest* request,
+      inference::RepositoryModelLoadResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryModelUnload(
+      grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
+      inference::RepositoryModelUnloadResponse* response) override;
+
  private:
-  cluster::Device* const device_;
-  const std::function<bool()> ready_;
+  Status CheckToken(const grpc::CallbackServerContext& context) const;
+  // Runs `body` (returns Status) if the caller may, and finishes the call with what comes of it.
+  template <typename Body>
+  grpc::ServerUnaryReactor* AnswerIfAllowed(grpc::CallbackServerContext* context, Body body) const;
+
+  const Catalog* const catalog_;
+  Access* const access_;
   const std::string version_;
 };
 

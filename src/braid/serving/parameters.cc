@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "braid/protocol/names.h"
+#include "braid/serving/job.h"
 
 namespace braid::serving {
 namespace {
@@ -34,6 +35,14 @@ std::optional<double> Number(const InferParameter& value) {
     case InferParameter::kStringParam:
     case InferParameter::PARAMETER_CHOICE_NOT_SET:
       return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> NaturalNumber(const InferParameter& value) {
+  if (value.has_uint64_param()) return value.uint64_param();
+  if (value.has_int64_param() && value.int64_param() >= 0) {
+    return static_cast<uint64_t>(value.int64_param());
   }
   return std::nullopt;
 }
@@ -119,6 +128,28 @@ Status ReadParameters(const ParameterMap& parameters, const model::Network& netw
   if (constraints->strict && !constraints->min_accuracy.has_value()) {
     return Bad(std::string(protocol::kStrict),
                "needs \"" + std::string(protocol::kMinAccuracy) + "\" to be strict about");
+  }
+  return OkStatus();
+}
+
+Status ReadScheduling(const ParameterMap& parameters, int* priority,
+                      std::optional<Duration>* remaining) {
+  if (const auto found = parameters.find("priority"); found != parameters.end()) {
+    const std::optional<uint64_t> wish = NaturalNumber(found->second);
+    if (!wish.has_value()) return Bad("priority", "must be an integer, 0 or above");
+    if (*wish > 0) {
+      *priority = static_cast<int>(std::min<uint64_t>(*wish, kLowestPriority));
+    }
+  }
+  if (const auto found = parameters.find("timeout"); found != parameters.end()) {
+    const std::optional<uint64_t> us = NaturalNumber(found->second);
+    if (!us.has_value()) return Bad("timeout", "must be an integer of microseconds, 0 or above");
+    if (*us > 0) {
+      const double bounded = std::min(static_cast<double>(*us), kLongestDeadlineMs * 1000);
+      const auto timeout = std::chrono::duration_cast<Duration>(
+          std::chrono::duration<double, std::micro>(bounded));
+      *remaining = std::min(timeout, remaining->value_or(timeout));
+    }
   }
   return OkStatus();
 }

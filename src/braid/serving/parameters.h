@@ -3,8 +3,10 @@
 
 #include <google/protobuf/map.h>
 
+#include <optional>
 #include <string>
 
+#include "braid/base/clock.h"
 #include "braid/base/status.h"
 #include "braid/control/controller.h"
 #include "braid/model/network.h"
@@ -19,6 +21,11 @@ using ParameterMap = google::protobuf::Map<std::string, inference::InferParamete
 // is an error: a budget that a server ignores silently is worse than none.
 Status ReadParameters(const ParameterMap& parameters, const model::Network& network,
                       control::Constraints* constraints);
+
+// Triton's `priority` (0 or absent: the default; 1 is the highest) and `timeout` (microseconds; 0 or
+// absent: none), which shortens `remaining`. INVALID_ARGUMENT when one is no such number.
+Status ReadScheduling(const ParameterMap& parameters, int* priority,
+                      std::optional<Duration>* remaining);
 
 // For places that take no parameter of ours (`where`: "input tensor \"input\"").
 Status RefuseParameters(const ParameterMap& parameters, const std::string& where);

@@ -126,7 +126,19 @@ std::string RawBytes(std::span<const T> values) {
   return raw;
 }
 
-// Which head answered, counted from the input: the network's exits in order.
+void FillParameters(const cluster::InferResult& result, const model::Network& network,
+                    ModelInferResponse* response) {
+  auto& out = *response->mutable_parameters();
+  const model::OperatingPoint& point = network.points.at(static_cast<size_t>(result.point));
+  out[std::string(protocol::kOperatingPoint)].set_string_param(point.name);
+  out[std::string(protocol::kDevices)].set_string_param(DeviceList(result));
+  out[std::string(protocol::kMacs)].set_int64_param(result.macs);
+  out[std::string(protocol::kExit)].set_int64_param(ExitIndex(network, point.head));
+  out[std::string(protocol::kFailovers)].set_int64_param(result.failovers);
+}
+
+}  // namespace
+
 int ExitIndex(const model::Network& network, model::LayerIndex head) {
   int index = 0;
   for (int layer = 0; layer < head && layer < static_cast<int>(network.layers.size()); ++layer) {
@@ -135,40 +147,32 @@ int ExitIndex(const model::Network& network, model::LayerIndex head) {
   return index;
 }
 
-void FillParameters(const cluster::InferResult& result, const model::Network& network,
-                    ModelInferResponse* response) {
-  auto& out = *response->mutable_parameters();
-  const model::OperatingPoint& point = network.points.at(static_cast<size_t>(result.point));
+std::string DeviceList(const cluster::InferResult& result) {
   std::string devices;
   for (const std::string& device : result.devices) devices += (devices.empty() ? "" : ",") + device;
-  out[std::string(protocol::kOperatingPoint)].set_string_param(point.name);
-  out[std::string(protocol::kDevices)].set_string_param(devices);
-  out[std::string(protocol::kMacs)].set_int64_param(result.macs);
-  out[std::string(protocol::kExit)].set_int64_param(ExitIndex(network, point.head));
-  out[std::string(protocol::kFailovers)].set_int64_param(result.failovers);
+  return devices;
 }
 
-}  // namespace
+std::span<const int32_t> LogitsOf(const Answer& answer, const model::Network& network) {
+  const size_t classes = network.labels.size();
+  return std::span(answer.result->logits)
+      .subspan(static_cast<size_t>(answer.first_image) * classes,
+               static_cast<size_t>(answer.images) * classes);
+}
 
-Status CheckModelName(const model::Network& network, const std::string& name,
-                      const std::string& version) {
-  if (!name.empty() && name != network.name) {
-    return NotFound("model " + Quoted(name) + ": this device serves " + Quoted(network.name));
-  }
-  if (!version.empty() && version != protocol::kModelVersion) {
-    return NotFound("model " + Quoted(network.name) + ": no version " + Quoted(version) +
-                    ", only " + Quoted(protocol::kModelVersion));
-  }
-  return OkStatus();
+std::span<const int64_t> ClassesOf(const Answer& answer) {
+  return std::span(answer.result->classes)
+      .subspan(static_cast<size_t>(answer.first_image), static_cast<size_t>(answer.images));
 }
 
 Result<ParsedRequest> ParseRequest(const ModelInferRequest& request, const model::Network& network,
                                    int max_batch, std::optional<Duration> call_remaining) {
-  BRAID_RETURN_IF_ERROR(CheckModelName(network, request.model_name(), request.model_version()));
   ParsedRequest parsed;
   parsed.form.id = request.id();
   control::Constraints& constraints = parsed.infer.constraints;
   BRAID_RETURN_IF_ERROR(ReadParameters(request.parameters(), network, &constraints));
+  BRAID_RETURN_IF_ERROR(
+      ReadScheduling(request.parameters(), &parsed.priority, &constraints.remaining));
   if (call_remaining.has_value()) {
     if (*call_remaining <= Duration::zero()) return DeadlineExceeded("the call's deadline passed");
     constraints.remaining =
@@ -190,57 +194,49 @@ Result<ParsedRequest> ParseRequest(const ModelInferRequest& request, const model
   return parsed;
 }
 
-void FillResponse(const cluster::InferResult& result, const ReplyForm& form,
-                  const model::Network& network, ModelInferResponse* response) {
-  response->set_model_name(network.name);
-  response->set_model_version(std::string(protocol::kModelVersion));
+Job MakeJob(ParsedRequest parsed, TimePoint arrived) {
+  Job job;
+  job.pixels = std::move(parsed.infer.pixels);
+  job.constraints = parsed.infer.constraints;
+  job.arrived = arrived;
+  if (const auto remaining = parsed.infer.constraints.remaining) job.deadline = arrived + *remaining;
+  job.priority = parsed.priority;
+  job.parsing = std::chrono::steady_clock::now() - arrived;
+  return job;
+}
+
+void FillResponse(const Answer& answer, const ReplyForm& form, const model::Network& network,
+                  ModelInferResponse* response) {
   response->set_id(form.id);
-  FillParameters(result, network, response);
+  FillParameters(*answer.result, network, response);
   const auto classes = static_cast<int64_t>(network.labels.size());
+  const auto logits = LogitsOf(answer, network);
+  const auto indices = ClassesOf(answer);
   for (const Output output : form.outputs) {
     auto* tensor = response->add_outputs();
-    tensor->add_shape(result.images);
+    tensor->add_shape(answer.images);
     switch (output) {
       case Output::kLogits:
         tensor->set_name(std::string(protocol::kLogitsTensor));
         tensor->set_datatype(std::string(protocol::kInt32));
         tensor->add_shape(classes);
         if (form.raw) {
-          response->add_raw_output_contents(RawBytes(std::span(result.logits)));
+          response->add_raw_output_contents(RawBytes(logits));
         } else {
-          tensor->mutable_contents()->mutable_int_contents()->Add(result.logits.begin(),
-                                                                  result.logits.end());
+          tensor->mutable_contents()->mutable_int_contents()->Add(logits.begin(), logits.end());
         }
         break;
       case Output::kClass:
         tensor->set_name(std::string(protocol::kClassTensor));
         tensor->set_datatype(std::string(protocol::kInt64));
         if (form.raw) {
-          response->add_raw_output_contents(RawBytes(std::span(result.classes)));
+          response->add_raw_output_contents(RawBytes(indices));
         } else {
-          tensor->mutable_contents()->mutable_int64_contents()->Add(result.classes.begin(),
-                                                                    result.classes.end());
+          tensor->mutable_contents()->mutable_int64_contents()->Add(indices.begin(), indices.end());
         }
         break;
     }
   }
-}
-
-void FillMetadata(const model::Network& network, inference::ModelMetadataResponse* response) {
-  response->set_name(network.name);
-  response->add_versions(std::string(protocol::kModelVersion));
-  response->set_platform(std::string(protocol::kPlatform));
-  const auto tensor = [](auto* to, std::string_view name, std::string_view datatype,
-                         std::initializer_list<int64_t> shape) {
-    to->set_name(std::string(name));
-    to->set_datatype(std::string(datatype));
-    for (const int64_t dimension : shape) to->add_shape(dimension);
-  };
-  tensor(response->add_inputs(), protocol::kInputTensor, protocol::kUint8,
-         {-1, network.input_h, network.input_w, network.input_c});
-  tensor(response->add_outputs(), protocol::kLogitsTensor, protocol::kInt32,
-         {-1, static_cast<int64_t>(network.labels.size())});
-  tensor(response->add_outputs(), protocol::kClassTensor, protocol::kInt64, {-1});
 }
 
 }  // namespace braid::serving

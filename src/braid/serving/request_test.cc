@@ -43,6 +43,11 @@ class RequestTest : public ::testing::Test {
     for (unsigned i = 1; i <= 12; ++i) contents->add_uint_contents(i == 12 ? 255 : i);
   }
 
+  static Answer AnswerTo(const cluster::InferRequest& request) {
+    auto result = std::make_shared<const cluster::InferResult>(FakeDevice::Answer(request));
+    return {result, 0, result->images};
+  }
+
   const model::ModelFile model_ = TestModel();
   ModelInferRequest request_;
 };
@@ -65,18 +70,27 @@ TEST_F(RequestTest, TakesPixelsAsContents) {
   EXPECT_FALSE(parsed->form.raw);
 }
 
-TEST_F(RequestTest, AnEmptyModelNameMeansTheOnlyModel) {
-  request_.clear_model_name();
-  EXPECT_TRUE(Parse().ok());
-}
-
-TEST_F(RequestTest, RefusesAnUnknownModelOrVersion) {
-  request_.set_model_version("1");
-  EXPECT_TRUE(Parse().ok());
-  request_.set_model_version("7");
-  ExpectError(StatusCode::kNotFound, "no version \"7\"");
-  request_.set_model_name("other");
-  ExpectError(StatusCode::kNotFound, "\"other\"");
+TEST_F(RequestTest, ReadsTritonsPriorityAndTimeout) {
+  EXPECT_EQ(Parse()->priority, kDefaultPriority);
+  Parameter("priority").set_uint64_param(1);
+  Parameter("timeout").set_int64_param(2500);
+  const auto parsed = Parse();
+  ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
+  EXPECT_EQ(parsed->priority, kHighestPriority);
+  EXPECT_EQ(parsed->infer.constraints.remaining, std::chrono::microseconds(2500));
+  Parameter("braid_deadline_ms").set_int64_param(1);
+  EXPECT_EQ(Parse()->infer.constraints.remaining, std::chrono::milliseconds(1));
+  Parameter("priority").set_int64_param(0);
+  EXPECT_EQ(Parse()->priority, kDefaultPriority);
+  Parameter("priority").set_uint64_param(std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(Parse()->priority, kLowestPriority);
+  Parameter("priority").set_string_param("high");
+  ExpectInvalid("parameter \"priority\"");
+  Parameter("priority").set_int64_param(-1);
+  ExpectInvalid("parameter \"priority\"");
+  Parameter("priority").set_int64_param(1);
+  Parameter("timeout").set_double_param(0.5);
+  ExpectInvalid("parameter \"timeout\"");
 }
 
 TEST_F(RequestTest, RefusesBothContentsAndRaw) {
@@ -239,12 +253,10 @@ TEST_F(RequestTest, RefusesParametersOfOursOnTensors) {
 
 TEST_F(RequestTest, FillsARawResponse) {
   const auto parsed = Parse();
-  const cluster::InferResult result = FakeDevice::Answer(parsed->infer);
+  const Answer answer = AnswerTo(parsed->infer);
   inference::ModelInferResponse response;
-  FillResponse(result, {"id7", {Output::kClass, Output::kLogits}, true}, model_.network, &response);
+  FillResponse(answer, {"id7", {Output::kClass, Output::kLogits}, true}, model_.network, &response);
   EXPECT_EQ(response.id(), "id7");
-  EXPECT_EQ(response.model_name(), "test_model");
-  EXPECT_EQ(response.model_version(), "1");
   ASSERT_EQ(response.outputs_size(), 2);
   EXPECT_EQ(response.outputs(0).name(), "class");
   EXPECT_EQ(response.outputs(0).datatype(), "INT64");
@@ -267,11 +279,21 @@ TEST_F(RequestTest, FillsARawResponse) {
 TEST_F(RequestTest, FillsARepeatedResponse) {
   const auto parsed = Parse();
   inference::ModelInferResponse response;
-  FillResponse(FakeDevice::Answer(parsed->infer), {"", {Output::kLogits, Output::kClass}, false},
+  FillResponse(AnswerTo(parsed->infer), {"", {Output::kLogits, Output::kClass}, false},
                model_.network, &response);
   EXPECT_EQ(response.raw_output_contents_size(), 0);
   EXPECT_THAT(response.outputs(0).contents().int_contents(), ElementsAre(21, -1, -1, 300, -1, -1));
   EXPECT_THAT(response.outputs(1).contents().int64_contents(), ElementsAre(0, 0));
+}
+
+TEST_F(RequestTest, AnAnswerIsItsPartOfTheBatch) {
+  const auto parsed = Parse();
+  auto result = std::make_shared<const cluster::InferResult>(FakeDevice::Answer(parsed->infer));
+  inference::ModelInferResponse response;
+  FillResponse({result, 1, 1}, {"", {Output::kLogits, Output::kClass}, false}, model_.network,
+               &response);
+  EXPECT_THAT(response.outputs(0).shape(), ElementsAre(1, 3));
+  EXPECT_THAT(response.outputs(0).contents().int_contents(), ElementsAre(300, -1, -1));
 }
 
 }  // namespace
