@@ -17,8 +17,8 @@
 #include <optional>
 
 #include "braid/cli/commands.h"
-#include "braid/cli/device_host.h"
 #include "braid/cli/front_doors.h"
+#include "braid/cli/hosted_models.h"
 #include "braid/cli/model_options.h"
 #include "braid/cli/report.h"
 
@@ -28,16 +28,11 @@ namespace {
 struct Options {
   ModelOptions model;
   std::string name;
-  std::string group = "braid";
-  std::string share = "all";
-  std::string listen = "127.0.0.1:0";
-  std::vector<std::string> peers;
-  std::string key_file;
-  std::string previous_key_file;
+  HostedModelOptions models;
   FrontDoorOptions doors;
   CLI::Option* rest = nullptr;
+  CLI::Option* metrics = nullptr;
   int cpu = -1;
-  int max_batch = 64;
   int silence_ms = 100;
   int notice_ms = 100;
   int grace_ms = 2000;
@@ -102,17 +97,6 @@ sigset_t BlockEndSignals() {
   return signals;
 }
 
-Result<std::optional<cluster::KeyRing>> LoadKeys(const Options& options) {
-  if (options.key_file.empty()) {
-    if (options.previous_key_file.empty()) return std::optional<cluster::KeyRing>();
-    return InvalidArgument("--previous-key-file needs --key-file");
-  }
-  BRAID_ASSIGN_OR_RETURN(
-      cluster::KeyRing ring,
-      cluster::KeyRing::Load(options.group, options.key_file, options.previous_key_file));
-  return std::optional(std::move(ring));
-}
-
 Status RunDevice(const Options& options) {
   const sigset_t signals = BlockEndSignals();
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
@@ -120,32 +104,21 @@ Status RunDevice(const Options& options) {
   BRAID_RETURN_IF_ERROR(CheckName(name));
   if (options.cpu >= 0) BRAID_RETURN_IF_ERROR(PinTo(options.cpu));
   BRAID_ASSIGN_OR_RETURN(const kernels::Path path, ChoosePath(options.model.kernels));
-  BRAID_ASSIGN_OR_RETURN(model::ModelFile model, model::ReadModelFile(options.model.model));
-  BRAID_ASSIGN_OR_RETURN(const GroupSet share, ParseShare(options.share, model.network.groups));
-  BRAID_ASSIGN_OR_RETURN(std::optional<cluster::KeyRing> keys, LoadKeys(options));
-
-  cluster::DeviceOptions device;
-  device.name = name;
-  device.group = options.group;
-  device.share = share;
-  device.listen = options.listen;
-  device.peers = options.peers;
-  device.path = path;
-  device.max_batch = options.max_batch;
-  device.silence_limit = std::chrono::milliseconds(options.silence_ms);
-  device.ping_interval = device.silence_limit / 5;
-  device.log = [](const std::string& line) { spdlog::info("{}", line); };
+  HostedModelOptions models = options.models;
+  models.model = options.model.model;
+  models.device.name = name;
+  models.device.path = path;
+  models.device.silence_limit = std::chrono::milliseconds(options.silence_ms);
+  models.device.ping_interval = models.device.silence_limit / 5;
+  models.device.log = [](const std::string& line) { spdlog::info("{}", line); };
   Events events(options.json);
   std::atomic<bool> ended = false;
   std::atomic<bool> was_ready = false;
   FrontDoorOptions door_options = options.doors;
   door_options.rest_wanted = options.rest->count() > 0;
+  door_options.metrics_wanted = options.metrics->count() > 0;
   door_options.log = [](const std::string& line) { spdlog::warn("{}", line); };
-  // After `events`, which it reports through, and before the host, whose last answers go through it.
-  FrontDoors doors(door_options);
-  BRAID_ASSIGN_OR_RETURN(std::unique_ptr<DeviceHost> started,
-                         DeviceHost::Start(std::move(model), device, std::move(keys)));
-  const std::shared_ptr<DeviceHost> host = std::move(started);
+  FrontDoors doors(door_options);  // after `events`, which it reports through
   const int listener = doors.catalog().AddListener([&] {
     const Status reason = doors.catalog().reason();
     if (was_ready.exchange(reason.ok()) == reason.ok()) return;
@@ -156,27 +129,40 @@ Status RunDevice(const Options& options) {
     }
     events.Emit(reason.ok() ? "ready" : "not_ready", {{"reason", reason.message()}});
   });
-  serving::ServedModelOptions served;
-  served.dispatch = doors.dispatch();
-  BRAID_RETURN_IF_ERROR(doors.catalog().Add(std::make_shared<serving::ServedModel>(
-      &host->device(), &doors.loop(), served, host)));
+  BRAID_ASSIGN_OR_RETURN(const std::vector<HostedModel> hosted, HostModels(models, &doors));
   BRAID_RETURN_IF_ERROR(doors.Open());
+  DeviceHost& first = *hosted.front().host;
+  Json list = Json::array();
+  for (const HostedModel& model : hosted) {
+    list.push_back({{"name", model.name},
+                    {"version", model.version},
+                    {"model_digest", model.host->model().digest},
+                    {"share", ShareText(model.host->device().options().share)},
+                    {"listen", model.host->address()}});
+  }
   events.Emit("listening", {{"name", name},
-                            {"group", options.group},
-                            {"model", host->model().network.name},
-                            {"model_digest", host->model().digest},
-                            {"share", ShareText(share)},
+                            {"group", models.device.group},
+                            {"model", hosted.front().name},
+                            {"model_digest", first.model().digest},
+                            {"share", ShareText(first.device().options().share)},
+                            {"models", list},
                             {"kernels", kernels::PathName(path)},
                             {"grpc", doors.grpc_address()},
                             {"rest", doors.rest_address()},
-                            {"listen", host->address()},
+                            {"metrics", doors.metrics_address()},
+                            {"listen", first.address()},
                             {"pid", ::getpid()}});
   const auto or_nothing = [](const std::string& address) {
     return address.empty() ? std::string("nothing") : address;
   };
-  spdlog::info("device {} of group {}: {} groups {}, gRPC on {}, REST on {}, peers on {}", name,
-               options.group, host->model().network.name, ShareText(share), doors.grpc_address(),
-               or_nothing(doors.rest_address()), or_nothing(host->address()));
+  spdlog::info("device {} of group {}: gRPC on {}, REST on {}, metrics on {}", name, models.device.group,
+               doors.grpc_address(), or_nothing(doors.rest_address()),
+               or_nothing(doors.metrics_address()));
+  for (const HostedModel& model : hosted) {
+    spdlog::info("model {} version {}: groups {}, peers on {}", model.name, model.version,
+                 ShareText(model.host->device().options().share),
+                 or_nothing(model.host->address()));
+  }
 
   int signal = 0;
   while (::sigwait(&signals, &signal) != 0) {
@@ -199,6 +185,10 @@ void AddDoorOptions(CLI::App& device, Options& options) {
   options.rest = device.add_option("--rest", doors.rest, "The REST door, or none")
                      ->capture_default_str()
                      ->type_name("HOST:PORT");
+  options.metrics = device.add_option("--metrics", doors.metrics, "For Prometheus, or none")
+                        ->capture_default_str()
+                        ->type_name("HOST:PORT");
+  device.add_flag("--triton-metrics", doors.triton_metrics, "Also under Triton's names");
   device.add_flag("--any-address,--grpc-any-address", doors.any_address,
                   "Open the doors beyond loopback without TLS and a token");
   device.add_option("--tls-cert", doors.tls_certificate, "The doors' certificate chain, PEM")
@@ -225,30 +215,34 @@ void AddDoorOptions(CLI::App& device, Options& options) {
 void AddDeviceCommand(CLI::App& program, Work& work) {
   auto options = std::make_shared<Options>();
   CLI::App* device = program.add_subcommand("device", "Run one device of a group");
-  AddModelOptions(*device, options->model, true);
+  AddModelOptions(*device, options->model, false);
+  HostedModelOptions& models = options->models;
+  models.device.listen = "127.0.0.1:0";
+  device->add_option("--model-repository", models.repository, "Or a folder NAME/VERSION/model.braid")
+      ->type_name("DIR");
   device->add_option("--name", options->name, "Unique in the group; else host and process")
       ->type_name("NAME");
-  device->add_option("--group", options->group, "Devices of one group combine")
+  device->add_option("--group", models.device.group, "Devices of one group combine")
       ->capture_default_str()
       ->type_name("NAME");
-  device->add_option("--share", options->share, "Channel groups to carry (0,1 or 0-3), or all")
+  device->add_option("--share", models.share, "Channel groups to carry (0,1 or 0-3), or all")
       ->capture_default_str()
       ->type_name("GROUPS");
-  device->add_option("--listen", options->listen, "Where peers dial us; port 0: a free one")
+  device->add_option("--listen", models.device.listen, "Where peers dial us; port 0: a free one")
       ->capture_default_str()
       ->type_name("HOST:PORT");
-  device->add_option("--peer", options->peers, "Peers that we dial; may repeat")
+  device->add_option("--peer", models.device.peers, "Peers that we dial; may repeat")
       ->allow_extra_args(false)
       ->type_name("HOST:PORT");
-  device->add_option("--key-file", options->key_file, "The group's key, a file of mode 0600")
+  device->add_option("--key-file", models.key_file, "The group's key, a file of mode 0600")
       ->type_name("FILE");
-  device->add_option("--previous-key-file", options->previous_key_file, "Also accepted")
+  device->add_option("--previous-key-file", models.previous_key_file, "Also accepted")
       ->type_name("FILE");
   AddDoorOptions(*device, *options);
   device->add_option("--cpu", options->cpu, "Run on this processor only")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
-  device->add_option("--max-batch", options->max_batch, "Most images of one request")
+  device->add_option("--max-batch", models.device.max_batch, "Most images of one request")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str()
       ->type_name("N");
@@ -266,7 +260,12 @@ void AddDeviceCommand(CLI::App& program, Work& work) {
       ->type_name("MS");
   device->add_flag("--quiet", options->quiet, "Log warnings only");
   device->add_flag("--json", options->json, "Events as JSON lines on stdout");
-  device->callback([options, &work] { work = [options] { return RunDevice(*options); }; });
+  device->callback([options, &work] {
+    if (options->model.model.empty() == options->models.repository.empty()) {
+      throw CLI::RequiredError("--model or --model-repository, one of them,");
+    }
+    work = [options] { return RunDevice(*options); };
+  });
 }
 
 }  // namespace braid::cli

@@ -27,14 +27,15 @@ uint64_t RandomIncarnation() {
 
 Result<std::unique_ptr<DeviceHost>> DeviceHost::Start(model::ModelFile model,
                                                       cluster::DeviceOptions options,
-                                                      std::optional<cluster::KeyRing> keys) {
+                                                      std::optional<cluster::KeyRing> keys,
+                                                      std::shared_ptr<cluster::Executor> executor) {
   std::unique_ptr<DeviceHost> host(new DeviceHost(std::move(model)));
   if (options.share.empty()) options.share = GroupSet::First(host->model_.network.groups);
   if (options.incarnation == 0) options.incarnation = RandomIncarnation();
   cluster::TcpOptions tcp;
   tcp.keys = std::move(keys);
   BRAID_ASSIGN_OR_RETURN(host->transport_, cluster::TcpTransport::Create(std::move(tcp)));
-  host->executor_ = cluster::MakeThreadExecutor();
+  host->executor_ = executor != nullptr ? std::move(executor) : cluster::MakeThreadExecutor();
   host->controller_ = std::make_unique<control::RuleController>(&host->model_.network);
   BRAID_ASSIGN_OR_RETURN(host->device_,
                          cluster::Device::Create(host->model_, options, host->transport_.get(),

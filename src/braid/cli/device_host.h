@@ -16,10 +16,12 @@ namespace braid::cli {
 class DeviceHost {
  public:
   // An empty share becomes the whole network, an incarnation of 0 a random one. Listens and dials
-  // as `options` say.
+  // as `options` say. `executor`: shared with others, or null for a thread of its own.
   static Result<std::unique_ptr<DeviceHost>> Start(model::ModelFile model,
                                                    cluster::DeviceOptions options,
-                                                   std::optional<cluster::KeyRing> keys);
+                                                   std::optional<cluster::KeyRing> keys,
+                                                   std::shared_ptr<cluster::Executor> executor =
+                                                       nullptr);
 
   cluster::Device& device() { return *device_; }
   const model::ModelFile& model() const { return model_; }
@@ -32,7 +34,7 @@ class DeviceHost {
   // In the order in which they are needed: destroyed from the last to the first.
   const model::ModelFile model_;
   std::unique_ptr<cluster::Transport> transport_;
-  std::unique_ptr<cluster::Executor> executor_;
+  std::shared_ptr<cluster::Executor> executor_;
   std::unique_ptr<control::RuleController> controller_;
   std::unique_ptr<cluster::Device> device_;
   std::string address_;

@@ -25,6 +25,8 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
                                    options.grpc,
                                    "--rest",
                                    options.rest,
+                                   "--metrics",
+                                   options.metrics,
                                    "--kernels",
                                    options.kernels};
   for (const std::string& peer : options.peers) argv.insert(argv.end(), {"--peer", peer});
@@ -49,6 +51,7 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
       listening = true;
       process->grpc_ = event.value("grpc", "");
       process->rest_ = event.value("rest", "");
+      process->metrics_ = event.value("metrics", "");
       process->listen_ = event.value("listen", "");
     } else if (kind == "ready") {
       ready = true;

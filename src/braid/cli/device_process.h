@@ -22,6 +22,7 @@ struct DeviceProcessOptions {
   std::vector<std::string> peers;
   std::string grpc = "127.0.0.1:0";
   std::string rest = "none";
+  std::string metrics = "none";
   std::string kernels = "best";
   int cpu = -1;
   std::vector<std::string> more;  // further arguments, as they are
@@ -38,6 +39,7 @@ class DeviceProcess {
   const DeviceProcessOptions& options() const { return options_; }
   const std::string& grpc() const { return grpc_; }      // its front door
   const std::string& rest() const { return rest_; }      // empty without
+  const std::string& metrics() const { return metrics_; }
   const std::string& listen() const { return listen_; }  // for peers
   Duration startup() const { return startup_; }          // from exec to ready
   pid_t pid() const { return child_->pid(); }
@@ -54,6 +56,7 @@ class DeviceProcess {
   std::unique_ptr<ChildProcess> child_;
   std::string grpc_;
   std::string rest_;
+  std::string metrics_;
   std::string listen_;
   Duration startup_{};
 };

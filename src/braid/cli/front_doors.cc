@@ -20,21 +20,33 @@ Status FrontDoors::Open() {
   grpc.version = BRAID_VERSION;
   grpc.tls = tls;
   BRAID_ASSIGN_OR_RETURN(grpc_, serving::GrpcDoor::Open(&catalog_, access_.get(), grpc));
-  if (options_.rest == "none") return OkStatus();
-  serving::RestDoorOptions rest;
-  rest.http.address = options_.rest;
-  rest.http.tls = tls;
-  rest.http.limits.body_bytes = 0;
-  rest.allow_any_address = options_.any_address;
-  rest.version = BRAID_VERSION;
-  auto door = serving::RestDoor::Open(&loop_, &catalog_, access_.get(), rest);
-  if (door.ok()) {
-    rest_ = std::move(door).value();
-  } else if (options_.rest_wanted || door.status().code() != StatusCode::kUnavailable) {
-    return door.status();
-  } else if (options_.log) {
-    options_.log("no REST door: " + door.status().message());
+  if (options_.rest != "none") {
+    serving::RestDoorOptions rest;
+    rest.http.address = options_.rest;
+    rest.http.tls = tls;
+    rest.http.limits.body_bytes = 0;
+    rest.allow_any_address = options_.any_address;
+    rest.version = BRAID_VERSION;
+    auto door = serving::RestDoor::Open(&loop_, &catalog_, access_.get(), rest);
+    BRAID_RETURN_IF_ERROR(Excuse("REST", door.status(), options_.rest_wanted));
+    if (door.ok()) rest_ = std::move(door).value();
   }
+  if (options_.metrics != "none") {
+    serving::HttpServerOptions http;
+    http.address = options_.metrics;
+    http.tls = tls;
+    auto door = serving::OpenMetricsDoor(
+        &loop_, &catalog_, access_.get(), http, options_.any_address,
+        {.triton_names = options_.triton_metrics, .version = BRAID_VERSION});
+    BRAID_RETURN_IF_ERROR(Excuse("metrics", door.status(), options_.metrics_wanted));
+    if (door.ok()) metrics_ = std::move(door).value();
+  }
+  return OkStatus();
+}
+
+Status FrontDoors::Excuse(const std::string& door, const Status& status, bool wanted) const {
+  if (wanted || status.code() != StatusCode::kUnavailable) return status;
+  if (options_.log) options_.log("no " + door + " door: " + status.message());
   return OkStatus();
 }
 
@@ -48,6 +60,7 @@ void FrontDoors::Drain(Duration notice, Duration grace) {
   if (grpc_ != nullptr) grpc_->Drain(grace);
   rest.join();
   for (const auto& model : catalog_.Models()) model->Stop();
+  metrics_.reset();  // last, so that the end can be watched
   rest_.reset();
   grpc_.reset();
 }

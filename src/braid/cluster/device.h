@@ -91,6 +91,8 @@ class Device {
     Duration round_trip{};
   };
   virtual void Report(std::function<void(std::vector<PeerReport>)> done) = 0;
+  // Any thread: bytes between this device and its peers.
+  virtual TransportTraffic Traffic() const { return {}; }
   virtual const model::ModelFile& model() const = 0;
   virtual const DeviceOptions& options() const = 0;
 };

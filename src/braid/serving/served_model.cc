@@ -85,6 +85,7 @@ void ServedModel::FollowTheGroup() {
 }
 
 void ServedModel::PeersCounted(int usable) {
+  peers_ = usable;
   const int alone = options_.dispatch.window;
   dispatcher_->SetWindow(usable == 0 ? alone
                                      : std::max(alone, kWindowPerDevice * (1 + usable)));

@@ -41,6 +41,9 @@ class ServedModel : public std::enable_shared_from_this<ServedModel> {
   Dispatcher& dispatcher() const { return *dispatcher_; }
   Statistics& statistics() const { return *statistics_; }
 
+  // Usable peers, as counted last.
+  int peers() const { return peers_; }
+
   // Begins to test; `changed` is called on a thread of its own at each change. Once, and not in the
   // constructor's scope: this must be held by a shared_ptr.
   void StartTesting(std::function<void()> changed);
@@ -66,6 +69,7 @@ class ServedModel : public std::enable_shared_from_this<ServedModel> {
   const std::shared_ptr<Statistics> statistics_ = std::make_shared<Statistics>();
   const std::shared_ptr<Dispatcher> dispatcher_;
   std::atomic<bool> testing_ = false;
+  std::atomic<int> peers_ = 0;
   mutable std::mutex mutex_;  // guards reason_
   Status reason_ = Unavailable("no self-test has passed yet");
   std::unique_ptr<Readiness> readiness_;  // last: its thread uses the above

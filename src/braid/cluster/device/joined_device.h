@@ -29,6 +29,7 @@ class JoinedDevice final : public Device,
   void Submit(InferRequest request, Done done) override;
   void SelfTest(std::function<void(Status)> done) override;
   void Report(std::function<void(std::vector<PeerReport>)> done) override;
+  TransportTraffic Traffic() const override { return transport_->traffic(); }
   const model::ModelFile& model() const override { return model_; }
   const DeviceOptions& options() const override { return options_; }
 

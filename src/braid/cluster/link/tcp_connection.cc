@@ -76,6 +76,7 @@ void TcpConnection::Read() {
                             if (error == asio::error::eof) return ReachedEnd();
                             if (error)
                               return Fail(Unavailable("connection lost: " + error.message()));
+                            loop_->CountReceived(size);
                             // While draining, what comes is thrown away: reading on lets the other
                             // side take our last bytes, where closing over unread ones would reset
                             // the connection.
@@ -171,6 +172,7 @@ void TcpConnection::WriteQueued() {
 void TcpConnection::AfterWrite(const error_code& error, size_t size) {
   if (error) return Fail(Unavailable("connection lost: " + error.message()));
   written_ += size;
+  loop_->CountSent(size);
   if (written_ < writing_.size()) {
     write_waits_ = true;
     socket_.async_write_some(

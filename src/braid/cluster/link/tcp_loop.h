@@ -45,6 +45,12 @@ class TcpLoop {
   // On the loop: `writer` is called when the current turn ends.
   void WriteAtEndOfTurn(std::shared_ptr<Writer> writer);
 
+  // Bytes through all of the loop's sockets. Counting is for the loop, reading for any thread.
+  void CountSent(size_t bytes) { sent_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void CountReceived(size_t bytes) { received_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  uint64_t sent_bytes() const { return sent_bytes_.load(std::memory_order_relaxed); }
+  uint64_t received_bytes() const { return received_bytes_.load(std::memory_order_relaxed); }
+
   // Stands around every entry into our code from the event loop.
   class Turn {
    public:
@@ -58,6 +64,8 @@ class TcpLoop {
   };
 
  private:
+  std::atomic<uint64_t> sent_bytes_ = 0, received_bytes_ = 0;
+
   using Due = std::pair<TimePoint, uint64_t>;  // ties in the order of PostAfter
 
   void RunInbox();

@@ -221,6 +221,10 @@ void TcpTransport::Post(std::function<void()> task) { impl_->loop()->Post(std::m
 void TcpTransport::PostAfter(Duration delay, std::function<void()> task) {
   impl_->loop()->PostAfter(delay, std::move(task));
 }
+TransportTraffic TcpTransport::traffic() const {
+  return {.sent_bytes = impl_->loop()->sent_bytes(),
+          .received_bytes = impl_->loop()->received_bytes()};
+}
 const Clock& TcpTransport::clock() const { return impl_->clock(); }
 
 }  // namespace braid::cluster

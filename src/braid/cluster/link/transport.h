@@ -26,6 +26,12 @@ struct TransportLimits {
   Duration linger = std::chrono::seconds(1);       // for what is queued when Close is called
 };
 
+// Bytes on the wire since the transport began, with frames' headers and encryption.
+struct TransportTraffic {
+  uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0;
+};
+
 // Called on the loop only, never concurrently, and never from inside a call of the transport.
 // Must not block.
 class TransportHandler {
@@ -69,6 +75,9 @@ class Transport {
   // destroyed are dropped.
   virtual void Post(std::function<void()> task) = 0;
   virtual void PostAfter(Duration delay, std::function<void()> task) = 0;
+
+  // Any thread. Zero where there is no wire.
+  virtual TransportTraffic traffic() const { return {}; }
 
   // The clock that PostAfter follows.
   virtual const Clock& clock() const = 0;
