@@ -1,4 +1,4 @@
-// `braid bench cluster`: ways of using two devices, side by side in one run. Layer: cli.
+// `braid bench`, and of it `cluster`: ways of using two devices, side by side in one run. Layer: cli.
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include "braid/cli/bench_cluster/cases.h"
 #include "braid/cli/bench_cluster/measure.h"
 #include "braid/cli/bench_cluster/report.h"
+#include "braid/cli/bench_serve/command.h"
 #include "braid/cli/commands.h"
 #include "braid/cli/report.h"
 
@@ -91,6 +92,7 @@ void AddBenchCommand(CLI::App& program, Work& work) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* bench = program.add_subcommand("bench", "Named, repeatable measurements");
   bench->require_subcommand(1);
+  AddBenchServe(*bench, work);
   CLI::App* command = bench->add_subcommand(
       "cluster",
       "Images per second of one device, of replicas, and of Static, Dynamic and Fluid "

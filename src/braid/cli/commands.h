@@ -26,7 +26,8 @@ using Work = std::function<Status()>;
   X(Data)                 \
   X(Train)                \
   X(Bench)                \
-  X(BenchWorker)
+  X(BenchWorker)          \
+  X(BenchEcho)
 
 #define BRAID_DECLARE_COMMAND(Name) void Add##Name##Command(CLI::App& program, Work& work);
 BRAID_COMMANDS(BRAID_DECLARE_COMMAND)

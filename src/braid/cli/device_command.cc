@@ -179,17 +179,15 @@ Status RunDevice(const Options& options) {
 
 void AddDoorOptions(CLI::App& device, Options& options) {
   FrontDoorOptions& doors = options.doors;
-  device.add_option("--grpc", doors.grpc, "The gRPC door; port 0: a free one")
-      ->capture_default_str()
+  device.add_option("--grpc", doors.grpc, "The gRPC door (127.0.0.1:8001)")
       ->type_name("HOST:PORT");
-  options.rest = device.add_option("--rest", doors.rest, "The REST door, or none")
-                     ->capture_default_str()
+  options.rest = device.add_option("--rest", doors.rest, "The REST door (127.0.0.1:8000), or none")
                      ->type_name("HOST:PORT");
-  options.metrics = device.add_option("--metrics", doors.metrics, "For Prometheus, or none")
-                        ->capture_default_str()
+  options.metrics =
+      device.add_option("--metrics", doors.metrics, "For Prometheus (127.0.0.1:8002), or none")
                         ->type_name("HOST:PORT");
   device.add_flag("--triton-metrics", doors.triton_metrics, "Also under Triton's names");
-  device.add_flag("--any-address,--grpc-any-address", doors.any_address,
+  device.add_flag("--any-address", doors.any_address,
                   "Open the doors beyond loopback without TLS and a token");
   device.add_option("--tls-cert", doors.tls_certificate, "The doors' certificate chain, PEM")
       ->type_name("FILE");
@@ -228,8 +226,7 @@ void AddDeviceCommand(CLI::App& program, Work& work) {
   device->add_option("--share", models.share, "Channel groups to carry (0,1 or 0-3), or all")
       ->capture_default_str()
       ->type_name("GROUPS");
-  device->add_option("--listen", models.device.listen, "Where peers dial us; port 0: a free one")
-      ->capture_default_str()
+  device->add_option("--listen", models.device.listen, "Where peers dial us (a free port)")
       ->type_name("HOST:PORT");
   device->add_option("--peer", models.device.peers, "Peers that we dial; may repeat")
       ->allow_extra_args(false)

@@ -10,6 +10,8 @@ namespace {
 // How late a request that waits may learn that its deadline has passed.
 constexpr Duration kLongestTick = std::chrono::milliseconds(5);
 
+constexpr Duration kMostSlack = std::chrono::milliseconds(100);
+
 TimePoint Now() { return std::chrono::steady_clock::now(); }
 
 std::string Milliseconds(Duration duration) {
@@ -65,8 +67,9 @@ Status Dispatcher::Admit(const Job& job, TimePoint deadline, TimePoint now,
   // A device with nothing to do takes any request: an estimate that went wrong corrects itself so.
   if (waiting_requests_ == 0 && running_batches_ < window_) return OkStatus();
   const Duration wait = rate_.Expect(ImagesAhead(job.priority), job.constraints.images);
-  // A tenth more for the way back through the door.
-  if (now + wait + wait / 10 > deadline) {
+  // A tenth more, and a tenth of the time that the request had, for the way back through the door.
+  const Duration slack = wait / 10 + std::min<Duration>((deadline - job.arrived) / 10, kMostSlack);
+  if (now + wait + slack > deadline) {
     return ResourceExhausted("overloaded: an answer would take about " + Milliseconds(wait) +
                              ", the deadline is in " + Milliseconds(deadline - now));
   }

@@ -1,5 +1,9 @@
 #include "braid/serving/http_connection.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
@@ -9,6 +13,9 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -60,6 +67,10 @@ class Connection final : public HttpConnection,
     error_code ignored;
     Socket().set_option(asio::ip::tcp::no_delay(true), ignored);
     Socket().non_blocking(true, ignored);
+    if constexpr (!kTls) {  // see ReadPlain
+      const int on = 1;
+      ::setsockopt(Socket().native_handle(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+    }
   }
 
   void Begin() override {
@@ -254,7 +265,7 @@ class Connection final : public HttpConnection,
                           [self = this->shared_from_this()](error_code error) {
                             size_t bytes = 0;
                             if (!error) {
-                              bytes = self->Socket().read_some(self->Free(), error);
+                              bytes = self->ReadPlain(&error);
                               if (error == asio::error::would_block) error = {};
                             }
                             self->OnRead(error, bytes);
@@ -265,6 +276,35 @@ class Connection final : public HttpConnection,
             self->OnRead(error, bytes);
           });
     }
+  }
+
+  // Reads what is there and learns when the system got the last of it: under load that is long
+  // before this loop comes to it, and a deadline runs from there.
+  size_t ReadPlain(error_code* error) {
+    const asio::mutable_buffer free = Free();
+    iovec part{.iov_base = free.data(), .iov_len = free.size()};
+    alignas(cmsghdr) std::array<char, 128> control;
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t bytes = ::recvmsg(Socket().native_handle(), &message, MSG_DONTWAIT);
+    read_at_ = Now();
+    if (bytes == 0) *error = asio::error::eof;
+    if (bytes < 0) *error = {errno, boost::system::system_category()};
+    if (bytes <= 0) return 0;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS) continue;
+      timespec got{}, now{};
+      std::memcpy(&got, CMSG_DATA(c), sizeof(got));
+      ::clock_gettime(CLOCK_REALTIME, &now);
+      const Duration waited = std::chrono::seconds(now.tv_sec - got.tv_sec) +
+                              std::chrono::nanoseconds(now.tv_nsec - got.tv_nsec);
+      // The wall clock may have been set in between: only what can be true is believed.
+      if (waited > Duration{} && waited < std::chrono::seconds(10)) read_at_ -= waited;
+    }
+    return static_cast<size_t>(bytes);
   }
 
   asio::mutable_buffer Free() {
@@ -301,7 +341,7 @@ class Connection final : public HttpConnection,
     const auto json_length = message.find("Inference-Header-Content-Length");
     if (json_length != message.end()) request.inference_header_length = View(json_length->value());
     request.body = message.body();
-    request.arrived = Now();
+    request.arrived = read_at_ == TimePoint{} ? Now() : read_at_;
     head_only_ = request.method == HttpMethod::kHead;
     state_ = State::kHandling;
     auto exchange = std::make_shared<Exchange>(this->shared_from_this(), ++request_number_);
@@ -416,6 +456,7 @@ class Connection final : public HttpConnection,
   size_t begin_ = 0, end_ = 0;  // of what was read and not yet parsed
   std::optional<http::request_parser<http::string_body>> parser_;
   TimePoint limit_{};        // when the present state has lasted too long; not for kHandling
+  TimePoint read_at_{};      // when what was read last had come in; plain connections only
   bool reading_ = false;     // a read is under way
   bool began_ = false;       // the first byte of a request is there
   bool continue_sent_ = false;

@@ -1,0 +1,22 @@
+// Inference requests over gRPC through the project's client. Layer: cli.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "braid/base/status.h"
+#include "braid/cli/bench_serve/load.h"
+
+namespace braid::cli {
+
+struct GrpcPortOptions {
+  std::string address;
+  std::string model;
+  int height = 0, width = 0, channels = 0;
+  Duration deadline = std::chrono::seconds(1);
+  int most_open = 1024;  // requests at a time; gRPC itself would hold back any number
+};
+
+Result<std::unique_ptr<LoadPort>> OpenGrpcPort(const GrpcPortOptions& options);
+
+}  // namespace braid::cli

@@ -1,0 +1,111 @@
+#include "braid/cli/bench_serve/measure.h"
+
+#include <algorithm>
+
+namespace braid::cli {
+namespace {
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return Quantile(values, 0.5);
+}
+
+Json Spread(const std::vector<LoadResult>& rounds) {
+  std::vector<double> rates, p50, p99;
+  for (const LoadResult& round : rounds) {
+    rates.push_back(round.PerSecond());
+    p50.push_back(Quantile(round.answer_ms, 0.5));
+    p99.push_back(Quantile(round.answer_ms, 0.99));
+  }
+  const auto [least, most] = std::ranges::minmax(rates);
+  return {{"rps", Median(rates)},     {"rps_least", least}, {"rps_most", most},
+          {"p50_ms", Median(p50)},    {"p99_ms", Median(p99)}};
+}
+
+Json Counts(const LoadResult& result) {
+  const int64_t accepted = result.in_time + result.late;
+  return {{"sent", result.sent},
+          {"in_time", result.in_time},
+          {"late", result.late},
+          {"refused", result.refused},
+          {"failed", result.failed},
+          {"unsent", result.unsent},
+          {"kept", accepted == 0 ? Json() : Json(static_cast<double>(result.in_time) /
+                                                 static_cast<double>(accepted))},
+          {"answered_rps", result.PerSecond()},
+          {"answer_p50_ms", Quantile(result.answer_ms, 0.5)},
+          {"answer_p99_ms", Quantile(result.answer_ms, 0.99)},
+          {"refusal_p50_ms", Quantile(result.refusal_ms, 0.5)},
+          {"refusal_p99_ms", Quantile(result.refusal_ms, 0.99)}};
+}
+
+}  // namespace
+
+Result<Json> MeasureDoor(const DoorBench& bench) {
+  constexpr Duration kWarmup = std::chrono::milliseconds(200);
+  const Duration long_deadline = std::chrono::seconds(5);
+  std::vector<LoadResult> echo_rounds, device_rounds;
+  for (int round = 0; round < bench.rounds; ++round) {
+    for (const bool echo : {true, false}) {
+      BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(echo, bench.in_flight, long_deadline));
+      LoadOptions load;
+      load.in_flight = bench.in_flight;
+      load.warmup = kWarmup;
+      load.measure = bench.measure;
+      load.deadline = long_deadline;
+      LoadResult result = RunLoad(port.get(), load);
+      if (result.in_time == 0 || result.failed > 0) {
+        return Internal(bench.door + (echo ? ", echo" : ", device") + ": " +
+                        std::to_string(result.failed) + " of " + std::to_string(result.sent) +
+                        " requests failed");
+      }
+      (echo ? echo_rounds : device_rounds).push_back(std::move(result));
+    }
+  }
+  Json report = {{"door", bench.door},
+                 {"in_flight", bench.in_flight},
+                 {"echo", Spread(echo_rounds)},
+                 {"device", Spread(device_rounds)}};
+  const double capacity = report["device"]["rps"].get<double>();
+  report["ratio"] = capacity / report["echo"]["rps"].get<double>();
+
+  LoadOptions half;
+  half.rate = capacity / 2;
+  half.warmup = kWarmup;
+  half.measure = bench.measure;
+  half.deadline = long_deadline;
+  {
+    BRAID_ASSIGN_OR_RETURN(const auto port,
+                           bench.open(false, bench.most_open, long_deadline));
+    report["half_load"] = Counts(RunLoad(port.get(), half));
+  }
+  if (bench.overload == Duration{}) return report;
+
+  LoadOptions over;
+  over.rate = capacity * bench.overload_factor;
+  over.warmup = kWarmup;
+  over.measure = bench.overload;
+  over.deadline = bench.deadline;
+  const int64_t before = bench.device_resident_bytes();
+  {
+    BRAID_ASSIGN_OR_RETURN(const auto port,
+                           bench.open(false, bench.most_open, bench.deadline));
+    report["overload"] = Counts(RunLoad(port.get(), over));
+  }
+  BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(false, bench.in_flight, long_deadline));
+  LoadOptions after;
+  after.in_flight = bench.in_flight;
+  after.measure = std::chrono::seconds(1);
+  after.deadline = long_deadline;
+  const LoadResult recovered = RunLoad(port.get(), after);
+  report["overload"]["rate"] = over.rate;
+  report["overload"]["deadline_ms"] =
+      std::chrono::duration<double, std::milli>(bench.deadline).count();
+  report["overload"]["seconds"] = std::chrono::duration<double>(bench.overload).count();
+  report["overload"]["resident_bytes_before"] = before;
+  report["overload"]["resident_bytes_after"] = bench.device_resident_bytes();
+  report["overload"]["rps_in_the_second_after"] = recovered.PerSecond();
+  return report;
+}
+
+}  // namespace braid::cli

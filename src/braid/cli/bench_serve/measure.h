@@ -1,0 +1,36 @@
+// What `braid bench serve` measures at one door, and how it is written down. Layer: cli.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "braid/base/status.h"
+#include "braid/cli/bench_serve/load.h"
+#include "braid/cli/report.h"
+
+namespace braid::cli {
+
+struct DoorBench {
+  std::string door;  // "grpc" or "rest"
+  int in_flight = 16;
+  int rounds = 3;
+  Duration measure = std::chrono::seconds(1);
+  Duration overload = std::chrono::seconds(10);  // zero: none
+  double overload_factor = 3;
+  Duration deadline = std::chrono::milliseconds(50);
+  int most_open = 64;  // requests that the client keeps open at a fixed rate; others are unsent
+  // Opens a port to the echo server or to the device, for so many requests at a time.
+  std::function<Result<std::unique_ptr<LoadPort>>(bool echo, int connections, Duration deadline)>
+      open;
+  std::function<int64_t()> device_resident_bytes;
+};
+
+// Rounds of echo and device in turn; then half of the device's rate; then the overload, and a
+// second after it. One JSON object; keys: docs/cli.md.
+Result<Json> MeasureDoor(const DoorBench& bench);
+
+}  // namespace braid::cli
