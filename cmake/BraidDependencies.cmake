@@ -1,21 +1,45 @@
 # Third-party packages, found once. Names and versions: docs/architecture.md, package lists: packages/.
 find_package(Threads REQUIRED)
+set(OPENSSL_USE_STATIC_LIBS ${BRAID_EXECUTION_ONLY})
 find_package(OpenSSL 3 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+if(BRAID_EXECUTION_ONLY)
+  # Debian has fmt as a shared library only, and these programs are static.
+  find_path(FMT_INCLUDE_DIR fmt/format.h REQUIRED)
+  add_library(fmt::fmt INTERFACE IMPORTED)
+  set_target_properties(fmt::fmt PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES ${FMT_INCLUDE_DIR}
+    INTERFACE_COMPILE_DEFINITIONS FMT_HEADER_ONLY=1)
+else()
+  find_package(fmt REQUIRED)
+endif()
+find_package(FlatBuffers CONFIG REQUIRED)
+if(BRAID_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# asmjit encodes the generated kernels. Debian's CMake files do not mark its headers as system ones.
+find_path(ASMJIT_INCLUDE_DIR asmjit/core.h REQUIRED)
+find_library(ASMJIT_LIBRARY asmjit REQUIRED)
+add_library(AsmJit::AsmJit UNKNOWN IMPORTED)
+set_target_properties(AsmJit::AsmJit PROPERTIES
+  IMPORTED_LOCATION ${ASMJIT_LIBRARY}
+  INTERFACE_INCLUDE_DIRECTORIES ${ASMJIT_INCLUDE_DIR}
+  INTERFACE_COMPILE_DEFINITIONS ASMJIT_STATIC
+  INTERFACE_LINK_LIBRARIES "Threads::Threads;rt")
+if(BRAID_EXECUTION_ONLY)
+  return()
+endif()
+
 find_package(Protobuf REQUIRED)  # the module form, before gRPC's config (Debian ships no protobuf config)
 find_package(gRPC CONFIG REQUIRED)
 find_package(Boost 1.74 REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(LibArchive REQUIRED)
 find_package(CURL REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(FlatBuffers CONFIG REQUIRED)
-if(BRAID_TESTS)
-  find_package(GTest REQUIRED)
-endif()
 if(BRAID_TRAIN)
   find_package(Torch REQUIRED)
 endif()
@@ -38,13 +62,3 @@ add_library(TurboJPEG::TurboJPEG UNKNOWN IMPORTED)
 set_target_properties(TurboJPEG::TurboJPEG PROPERTIES
   IMPORTED_LOCATION ${TURBOJPEG_LIBRARY}
   INTERFACE_INCLUDE_DIRECTORIES ${TURBOJPEG_INCLUDE_DIR})
-
-# asmjit encodes the generated kernels. Debian's CMake files do not mark its headers as system ones.
-find_path(ASMJIT_INCLUDE_DIR asmjit/core.h REQUIRED)
-find_library(ASMJIT_LIBRARY asmjit REQUIRED)
-add_library(AsmJit::AsmJit UNKNOWN IMPORTED)
-set_target_properties(AsmJit::AsmJit PROPERTIES
-  IMPORTED_LOCATION ${ASMJIT_LIBRARY}
-  INTERFACE_INCLUDE_DIRECTORIES ${ASMJIT_INCLUDE_DIR}
-  INTERFACE_COMPILE_DEFINITIONS ASMJIT_STATIC
-  INTERFACE_LINK_LIBRARIES "Threads::Threads;rt")

@@ -1,13 +1,11 @@
 #include "braid/kernels/path.h"
 
-#include <array>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace braid::kernels {
-namespace {
-
-constexpr std::array<Path, 3> kSlowestFirst = {Path::kScalar, Path::kAvx2, Path::kAvx512Vnni};
-
-}  // namespace
 
 std::string_view PathName(Path path) {
   switch (path) {
@@ -17,19 +15,24 @@ std::string_view PathName(Path path) {
       return "avx2";
     case Path::kAvx512Vnni:
       return "avx512vnni";
+    case Path::kNeon:
+      return "neon";
+    case Path::kNeonDot:
+      return "neondot";
   }
   return "?";
 }
 
 std::optional<Path> PathFromName(std::string_view name) {
-  for (const Path path : kSlowestFirst) {
+  for (const Path path : kAllPaths) {
     if (PathName(path) == name) return path;
   }
   return std::nullopt;
 }
 
-// __builtin_cpu_supports asks CPUID once and also whether the operating system saves the wide
-// registers (XGETBV).
+// On x86-64, __builtin_cpu_supports asks CPUID once and also whether the operating system saves the
+// wide registers (XGETBV). On AArch64 the kernel says what programs may use; ASIMD is part of the
+// 64-bit ABI.
 bool PathSupported(Path path) {
   switch (path) {
     case Path::kScalar:
@@ -46,13 +49,23 @@ bool PathSupported(Path path) {
     case Path::kAvx512Vnni:
       return false;
 #endif
+#if defined(__aarch64__)
+    case Path::kNeon:
+      return true;
+    case Path::kNeonDot:
+      return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    case Path::kNeon:
+    case Path::kNeonDot:
+      return false;
+#endif
   }
   return false;
 }
 
 std::vector<Path> SupportedPaths() {
   std::vector<Path> paths;
-  for (const Path path : kSlowestFirst) {
+  for (const Path path : kBuiltPaths) {
     if (PathSupported(path)) paths.push_back(path);
   }
   return paths;

@@ -1,11 +1,13 @@
 // The inference path is integer arithmetic down to its instructions: the disassembly of kernels and
-// runtime, and of what the generators emit, shows no floating-point arithmetic, comparison or conversion. Moves, shuffles and bitwise
-// operations that share registers with floating point are allowed.
+// runtime, and of what the generators emit, shows no floating-point arithmetic, comparison or
+// conversion. Moves, shuffles and bitwise operations that share registers with floating point are
+// allowed.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <regex>
@@ -18,7 +20,7 @@ namespace braid::runtime {
 namespace {
 
 // x86-64 in AT&T syntax, as objdump prints it.
-bool IsFloatingPoint(const std::string& mnemonic) {
+bool IsFloatingPointX86(const std::string& mnemonic) {
   static const std::regex kSse(
       "v?(add|sub|mul|div|sqrt|min|max|rcp|rcp14|rsqrt|rsqrt14|round|rndscale|hadd|hsub|addsub|dp|"
       "scalef|getexp|getmant|reduce|range|fixupimm|comi|ucomi|cmp[a-z]*)(ss|sd|ps|pd|sh|ph)");
@@ -30,16 +32,43 @@ bool IsFloatingPoint(const std::string& mnemonic) {
          std::regex_match(mnemonic, kConversion) || std::regex_match(mnemonic, kX87);
 }
 
+// AArch64: floating point begins with f but for moves; conversions from integers are scvtf, ucvtf.
+bool IsFloatingPointAArch64(const std::string& mnemonic) {
+  static const std::regex kFloat("f(?!mov$).*|bf(cvt|dot|ml|mmla).*|[su]cvtf");
+  return std::regex_match(mnemonic, kFloat);
+}
+
+#if defined(__aarch64__)
+constexpr bool (*IsFloatingPoint)(const std::string&) = IsFloatingPointAArch64;
+// Under emulation, /bin/sh and what it starts are the host's.
+constexpr char kObjdump[] = "aarch64-linux-gnu-objdump";
+constexpr char kMachine[] = "aarch64";
+#else
+constexpr bool (*IsFloatingPoint)(const std::string&) = IsFloatingPointX86;
+constexpr char kObjdump[] = "objdump";
+constexpr char kMachine[] = "i386:x86-64";
+#endif
+
+bool HasObjdump() {
+  return std::system((std::string(kObjdump) + " --version > /dev/null 2>&1").c_str()) == 0;
+}
+
 TEST(OpcodeTest, TellsArithmeticFromMoves) {
   for (const char* yes : {"addsd", "vmulps", "vfmadd231pd", "cvtsi2sd", "vcvtdq2ps", "ucomiss",
                           "cmpltsd", "fldt", "fadd", "divss", "sqrtsd", "vrndscaleps"}) {
-    EXPECT_TRUE(IsFloatingPoint(yes)) << yes;
+    EXPECT_TRUE(IsFloatingPointX86(yes)) << yes;
   }
   for (const char* no :
        {"add",    "movaps",   "movsd",    "vmovups",      "xorps",        "vandps", "shufps",
         "vpaddd", "vpmulld",  "vpdpbusd", "vpmaddubsw",   "cmpl",         "cwtl",   "cltq",
         "cmpsb",  "unpcklps", "movhps",   "vinserti64x4", "vextracti128", "subl",   "movss"}) {
-    EXPECT_FALSE(IsFloatingPoint(no)) << no;
+    EXPECT_FALSE(IsFloatingPointX86(no)) << no;
+  }
+  for (const char* yes : {"fadd", "fmla", "fcvtzs", "scvtf", "ucvtf", "fcmp", "bfdot", "fmadd"}) {
+    EXPECT_TRUE(IsFloatingPointAArch64(yes)) << yes;
+  }
+  for (const char* no : {"fmov", "bfi", "bfxil", "sdot", "smlal2", "sadalp", "ldr", "scvt", "b.ne"}) {
+    EXPECT_FALSE(IsFloatingPointAArch64(no)) << no;
   }
 }
 
@@ -52,7 +81,7 @@ struct Disassembly {
 
 Disassembly Disassemble(const std::string& arguments) {
   Disassembly result;
-  const std::string command = "objdump --no-show-raw-insn " + arguments;
+  const std::string command = std::string(kObjdump) + " --no-show-raw-insn " + arguments;
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   if (pipe == nullptr) return result;
   std::string function;
@@ -65,18 +94,16 @@ Disassembly Disassemble(const std::string& arguments) {
     const std::string mnemonic =
         text.substr(tab + 1, text.find_first_of(" \n\t", tab + 1) - tab - 1);
     ++result.instructions;
-    result.undecoded += mnemonic == "(bad)";
-    result.dot_products += mnemonic == "vpdpbusd" || mnemonic == "vpmaddubsw";
+    result.undecoded += mnemonic == "(bad)" || mnemonic == ".inst" || mnemonic == "udf";
+    result.dot_products += mnemonic == "vpdpbusd" || mnemonic == "vpmaddubsw" ||
+                           mnemonic == "sdot" || mnemonic == "smull";
     if (IsFloatingPoint(mnemonic)) result.offenders += function + "  " + text;
   }
   return result;
 }
 
 TEST(OpcodeTest, KernelsAndRuntimeHoldNoFloatingPointInstruction) {
-#if !defined(__x86_64__)
-  GTEST_SKIP() << "the list of instructions is that of x86-64";
-#else
-  if (std::system("objdump --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no objdump here";
+  if (!HasObjdump()) GTEST_SKIP() << "no " << kObjdump << " here";
   const Disassembly kernels = Disassemble("-d '" BRAID_KERNELS_LIBRARY "'");
   const Disassembly runtime = Disassemble("-d '" BRAID_RUNTIME_LIBRARY "'");
   // The disassembly is there and is the right one.
@@ -84,15 +111,11 @@ TEST(OpcodeTest, KernelsAndRuntimeHoldNoFloatingPointInstruction) {
   EXPECT_GT(runtime.instructions, 1000);
   EXPECT_EQ(kernels.offenders, "");
   EXPECT_EQ(runtime.offenders, "");
-#endif
 }
 
 // All emitters and epilogues occur among these shapes.
 TEST(OpcodeTest, GeneratedKernelsHoldNoFloatingPointInstruction) {
-#if !defined(__x86_64__)
-  GTEST_SKIP() << "the list of instructions is that of x86-64";
-#else
-  if (std::system("objdump --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no objdump here";
+  if (!HasObjdump()) GTEST_SKIP() << "no " << kObjdump << " here";
   const std::string file = ::testing::TempDir() + "braid_kernels." + std::to_string(getpid());
   for (const kernels::Path path : kernels::SupportedPaths()) {
     if (path == kernels::Path::kScalar) continue;  // generates nothing
@@ -110,7 +133,8 @@ TEST(OpcodeTest, GeneratedKernelsHoldNoFloatingPointInstruction) {
       }
     }
     code.close();
-    const Disassembly emitted = Disassemble("-D -b binary -m i386:x86-64 '" + file + "'");
+    const Disassembly emitted =
+        Disassemble("-D -b binary -m " + std::string(kMachine) + " '" + file + "'");
     EXPECT_GT(bytes, 10'000u);
     // Whole and aligned to instructions: what cannot be decoded shows as (bad).
     EXPECT_GT(emitted.dot_products, 1000) << kernels::PathName(path);
@@ -118,7 +142,6 @@ TEST(OpcodeTest, GeneratedKernelsHoldNoFloatingPointInstruction) {
     EXPECT_EQ(emitted.offenders, "") << kernels::PathName(path);
   }
   std::remove(file.c_str());
-#endif
 }
 
 }  // namespace

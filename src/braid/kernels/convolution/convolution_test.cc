@@ -141,7 +141,7 @@ TEST(ConvolutionShapeTest, RefusesWhatIsNoConvolution) {
   EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, ConvolutionTest, ::testing::Values(Path::kAvx2, Path::kAvx512Vnni),
+INSTANTIATE_TEST_SUITE_P(Paths, ConvolutionTest, ::testing::ValuesIn(kBuiltPaths),
                          [](const auto& info) { return std::string(PathName(info.param)); });
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include "braid/kernels/generated/x86/generators.h"
+#elif defined(__aarch64__)
+#include "braid/kernels/generated/aarch64/generators.h"
 #endif
 
 namespace braid::kernels::generated {
@@ -18,6 +20,16 @@ const Generator* GeneratorFor(Path path) {
 #else
     case Path::kAvx2:
     case Path::kAvx512Vnni:
+      return nullptr;
+#endif
+#if defined(__aarch64__)
+    case Path::kNeon:
+      return &aarch64::NeonGenerator();
+    case Path::kNeonDot:
+      return &aarch64::NeonDotGenerator();
+#else
+    case Path::kNeon:
+    case Path::kNeonDot:
       return nullptr;
 #endif
   }

@@ -32,8 +32,11 @@ class Generator {
   }
 
   Network Random() {
-    AddInput(Int(3, options_.max_side), Int(3, options_.max_side), Int(1, 3));
-    AddConv(0, RandomChannels(), RandomWindow(0), false);
+    // One draw a statement: compilers evaluate arguments in orders of their own.
+    const int c = Int(1, 3), w = Int(3, options_.max_side), h = Int(3, options_.max_side);
+    AddInput(h, w, c);
+    const Window window = RandomWindow(0);
+    AddConv(0, RandomChannels(), window, false);
     const int layers = Int(1, options_.max_layers);
     for (int i = 1; i < layers; ++i) AddAnyLayer();
     AddHead(Last());
@@ -211,7 +214,9 @@ class Generator {
       default:
         break;
     }
-    AddConv(input, RandomChannels(), RandomWindow(input), options_.grouped && OneIn(3));
+    const bool grouped = options_.grouped && OneIn(3);
+    const Window window = RandomWindow(input);
+    AddConv(input, RandomChannels(), window, grouped);
   }
 
   Network Finish() {

@@ -4,7 +4,7 @@
 
 #include "braid/kernels/generated/x86/avx2_emitter.h"
 #include "braid/kernels/generated/x86/avx512vnni_emitter.h"
-#include "braid/kernels/generated/x86/block.h"
+#include "braid/kernels/generated/block.h"
 
 namespace braid::kernels::generated::x86 {
 namespace {

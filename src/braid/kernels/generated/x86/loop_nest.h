@@ -8,7 +8,7 @@
 
 #include "braid/kernels/convolution/shape.h"
 #include "braid/kernels/convolution/tile.h"
-#include "braid/kernels/generated/x86/block.h"
+#include "braid/kernels/generated/block.h"
 
 namespace braid::kernels::generated::x86 {
 

@@ -1,4 +1,4 @@
-#include "braid/kernels/generated/x86/block.h"
+#include "braid/kernels/generated/block.h"
 
 #include <algorithm>
 #include <limits>
@@ -6,7 +6,7 @@
 
 #include "braid/kernels/convolution/tile.h"
 
-namespace braid::kernels::generated::x86 {
+namespace braid::kernels::generated {
 namespace {
 
 // One pointer register a output and source (loop_nest.cc).
@@ -149,4 +149,4 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
   return best;
 }
 
-}  // namespace braid::kernels::generated::x86
+}  // namespace braid::kernels::generated

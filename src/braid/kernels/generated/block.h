@@ -7,7 +7,7 @@
 
 #include "braid/kernels/convolution/shape.h"
 
-namespace braid::kernels::generated::x86 {
+namespace braid::kernels::generated {
 
 // Channels of one output that share a register.
 struct Vector {
@@ -52,4 +52,4 @@ int ChainsFor(const RegisterModel& model, int sums);
 std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& shape,
                             int vectors_multiple);
 
-}  // namespace braid::kernels::generated::x86
+}  // namespace braid::kernels::generated
