@@ -1,4 +1,5 @@
-// `braid bench`, and of it `cluster`: ways of using two devices, side by side in one run. Layer: cli.
+// `braid bench`: ways of using two devices side by side in one run (`cluster`), and what the program
+// braid-bench measures. Layer: cli.
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "braid/cli/bench_serve/command.h"
 #include "braid/cli/commands.h"
 #include "braid/cli/report.h"
+#include "braid/cli/sibling_program.h"
 
 namespace braid::cli {
 namespace {
@@ -86,6 +88,20 @@ Status RunBench(const Arguments& arguments) {
   return OkStatus();
 }
 
+// A sub-command of braid-bench under the same name; everything after it, --help too, is its own.
+void AddSibling(CLI::App& bench, const char* name, const char* about, Work& work) {
+  CLI::App* command = bench.add_subcommand(name, about);
+  command->set_help_flag();
+  command->prefix_command();
+  command->callback([command, name, &work] {
+    std::vector<std::string> arguments = command->remaining();
+    arguments.insert(arguments.begin(), name);
+    work = [arguments] {
+      return BecomeSibling("braid-bench", arguments, "the whole program is built");
+    };
+  });
+}
+
 }  // namespace
 
 void AddBenchCommand(CLI::App& program, Work& work) {
@@ -93,6 +109,9 @@ void AddBenchCommand(CLI::App& program, Work& work) {
   CLI::App* bench = program.add_subcommand("bench", "Named, repeatable measurements");
   bench->require_subcommand(1);
   AddBenchServe(*bench, work);
+  AddSibling(*bench, "kernels", "Kernels beside FBGEMM and oneDNN, where they were found", work);
+  AddSibling(*bench, "model", "A whole network beside ONNX Runtime, where it is given", work);
+  AddSibling(*bench, "acc16", "What 16-bit sums with outliers apart would gain, at most", work);
   CLI::App* command = bench->add_subcommand(
       "cluster",
       "Images per second of one device, of replicas, and of Static, Dynamic and Fluid "

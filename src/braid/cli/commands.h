@@ -27,7 +27,8 @@ using Work = std::function<Status()>;
   X(Train)                \
   X(Bench)                \
   X(BenchWorker)          \
-  X(BenchEcho)
+  X(BenchEcho)            \
+  X(BenchFirstAnswer)
 
 #define BRAID_DECLARE_COMMAND(Name) void Add##Name##Command(CLI::App& program, Work& work);
 BRAID_COMMANDS(BRAID_DECLARE_COMMAND)

@@ -65,6 +65,10 @@ class PlanExecution final : public Execution {
 
   Status Start(std::span<const uint8_t> pixels, int n) override;
   Step Resume() override;
+  void TimeLayers(const Clock* clock, std::span<Duration> by_layer) override {
+    clock_ = clock;
+    by_layer_ = by_layer;
+  }
   model::LayerIndex exchange_layer() const override;
   std::span<const uint8_t> LocalMap(int group) const override;
   GroupSet Missing() const override;
@@ -88,6 +92,7 @@ class PlanExecution final : public Execution {
 
   // False: waits for maps of peers.
   bool RunLayer(const PlannedLayer& layer, const BoundLayer& bound);
+  bool RunTimed(const PlannedLayer& layer, const BoundLayer& bound);
   bool RunConvolution(const PlannedLayer& layer, const BoundLayer& bound);
   void RunHead(const PlannedLayer& layer, const BoundLayer& bound);
   void RunMaxPool(const PlannedLayer& layer);
@@ -109,6 +114,8 @@ class PlanExecution final : public Execution {
   std::vector<GroupSet> supplied_;  // [exchanges]
   std::span<const int32_t> logits_;
   MapObserver* observer_ = nullptr;
+  const Clock* clock_ = nullptr;
+  std::span<Duration> by_layer_;
 };
 
 Status PlanExecution::Start(std::span<const uint8_t> pixels, int n) {
@@ -147,7 +154,9 @@ Step PlanExecution::Resume() {
   }
   while (cursor_ < layers.size()) {
     const PlannedLayer& layer = layers[cursor_];
-    if (!RunLayer(layer, bound_[cursor_])) {
+    const bool complete = clock_ == nullptr ? RunLayer(layer, bound_[cursor_])
+                                            : RunTimed(layer, bound_[cursor_]);
+    if (!complete) {
       exchange_slot_ = layer.awaits_slot;
       return Step::kExchangeAwaited;
     }
@@ -166,6 +175,13 @@ Step PlanExecution::Resume() {
   }
   state_ = State::kFinished;
   return Step::kDone;
+}
+
+bool PlanExecution::RunTimed(const PlannedLayer& layer, const BoundLayer& bound) {
+  const TimePoint start = clock_->Now();
+  const bool complete = RunLayer(layer, bound);
+  by_layer_[static_cast<size_t>(layer.layer)] += clock_->Now() - start;
+  return complete;
 }
 
 bool PlanExecution::RunLayer(const PlannedLayer& layer, const BoundLayer& bound) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "braid/base/clock.h"
 #include "braid/base/status.h"
 #include "braid/kernels/path.h"
 #include "braid/model/network.h"
@@ -94,6 +95,10 @@ class Execution {
 
   // Runs until something below must happen. After kDone only Start is allowed.
   virtual Step Resume() = 0;
+
+  // From now on adds what each layer takes, by `clock`, to `by_layer` [layers of the network]; both
+  // borrowed until the next call. nullptr: no longer. For measurements; runs give the same bits.
+  virtual void TimeLayers(const Clock* clock, std::span<Duration> by_layer) = 0;
 
   // The layer whose map is exchanged, after kExchangeReady or kExchangeAwaited.
   virtual model::LayerIndex exchange_layer() const = 0;
