@@ -102,6 +102,9 @@ function(braid_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(CMAKE_CROSSCOMPILING)  # an emulated processor is that much slower
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 10")
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE braid_options ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
   # One ctest entry a program: starting a process per case would cost more than the cases.
