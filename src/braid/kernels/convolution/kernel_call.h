@@ -33,6 +33,9 @@ struct KernelCall {
   int32_t shortcut_half[kRepeats] = {};  // 2^(shortcut_shift-1)
   // 2^23, and 2^31 more where the output is kBiased: that adds 128 to the top byte, mod 2^8.
   int32_t output_half[kRepeats] = {};
+  // Takes a 4x4 matrix of dwords to its transpose: the order in which four packed registers of 16
+  // bytes each follow each other.
+  int32_t transpose[kRepeats] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
 };
 
 }  // namespace braid::kernels

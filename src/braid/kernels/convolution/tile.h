@@ -5,6 +5,7 @@
 //   [steps][lanes][4] s8 weights, where a step is four bytes of input.
 // The bytes of the window in steps: each run of adjacent bytes (a row of taps where they touch, i.e.
 // tap_stride_w == channels, else a tap) is padded to a multiple of four; the weights there are 0.
+// Panels of 4 KiB and more keep a gap where their distance would be a multiple of 2 KiB.
 // The scalar path keeps OHWI weights as they are.
 #pragma once
 

@@ -16,7 +16,8 @@ constexpr int kMaxVectors = 8;
 // Half of a 32 KiB L1 holds weights that all blocks of pixels meet again.
 constexpr int64_t kL1WeightBytes = 20 * 1024;
 // Hundredths of a cycle, as all times here.
-constexpr int64_t kBlockOverhead = 1600;
+constexpr int64_t kBlockOverhead = 600;
+constexpr int64_t kPassOverhead = 3200;
 
 int WidthIndex(int lanes) { return lanes == 16 ? 2 : lanes == 8 ? 1 : 0; }
 
@@ -44,7 +45,9 @@ int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int
     if (streams) loads = std::max(loads, weight_bytes * 100 / model.l2_bytes_per_cycle);
     // Not quite parallel in practice: a little of the smaller shows.
     const int64_t step = std::max(multiply, loads) + std::min(multiply, loads) / 10;
-    const int64_t epilogue = 5 * dot * segment.pixels;
+    const int64_t vectors_time = dot * segment.pixels;
+    const int64_t late = std::max<int64_t>(vectors_time - model.overlapped, 0);
+    const int64_t epilogue = (vectors_time + late * 2 / 5) * model.epilogue_percent / 100;
     time += segment.count * (steps * step + epilogue + kBlockOverhead);
   }
   return time;
@@ -52,6 +55,12 @@ int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int
 
 int MaxPixels(const RegisterModel& model, size_t vectors) {
   return std::max(1, model.accumulators / static_cast<int>(vectors));
+}
+
+bool OneColumnStreams(std::span<const Vector> vectors, int64_t steps) {
+  int64_t bytes = 0;
+  for (const Vector& v : vectors) bytes += v.lanes * 4 * steps;
+  return bytes > kL1WeightBytes * 4;
 }
 
 int OutputsIn(std::span<const Vector> vectors) {
@@ -64,7 +73,9 @@ int OutputsIn(std::span<const Vector> vectors) {
 const RegisterModel kAvx512VnniModel = {.widest_lanes = 16,
                                         .accumulators = 28,
                                         .dot = {50, 50, 100},
-                                        .load = {50, 50, 100}};
+                                        .load = {50, 50, 100},
+                                        .epilogue_percent = 250,
+                                        .overlapped = 1400};
 const RegisterModel kAvx2Model = {.widest_lanes = 8,
                                   .accumulators = 12,
                                   .dot = {100, 100, 200},
@@ -121,7 +132,10 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
   const int64_t steps = Steps(shape);
   std::vector<int> best;
   int64_t best_time = std::numeric_limits<int64_t>::max();
-  for (int width = std::min(kMaxVectors, model.accumulators); width >= 1; --width) {
+  // One column reads each weight once: as many streams as can be, and few passes.
+  const bool once = shape.columns == 1 && OneColumnStreams(vectors, steps);
+  const int widest = std::min(kMaxVectors, model.accumulators);
+  for (int width = widest; width >= (once ? widest : 1); --width) {
     if (width % multiple != 0 && width < total) continue;
     std::vector<int> cuts = {0};
     int64_t time = 0;
@@ -138,7 +152,7 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
       for (int pixels = MaxPixels(model, span().size()); pixels >= 1; --pixels) {
         least = std::min(least, RowTime(model, span(), shape.columns, steps, pixels));
       }
-      time += least + 2 * kBlockOverhead;
+      time += least + kPassOverhead;
       cuts.push_back(end);
     }
     if (time < best_time) {

@@ -39,6 +39,11 @@ struct RegisterModel {
   int64_t broadcast = 50;     // four bytes of input to all lanes
   int64_t latency = 500;      // of a chain of dot steps
   int64_t l2_bytes_per_cycle = 28;
+  // The epilogue's time as a percentage of one step's multiplications. It runs beside the next
+  // block's steps as far as it fits into the window of instructions in flight: of a block whose
+  // step takes longer than `overlapped`, the rest costs 40 % more.
+  int64_t epilogue_percent = 500;
+  int64_t overlapped = 1 << 20;
 };
 extern const RegisterModel kAvx512VnniModel;
 extern const RegisterModel kAvx2Model;

@@ -247,9 +247,32 @@ void Avx512VnniEmitter::Requantize(int v) {
   for (const Unit& u : units) {
     const Vec sum = Reg(u.number, u.lanes);
     a_.vpaddd(sum, sum, Reg(kTable, u.lanes));
-    a_.vpsrad(sum, sum, kRequantizationShift);
-    StoreUnit(vector, u);
+    a_.vpsrld(sum, sum, kRequantizationShift);
   }
+  // Four registers whose 16 bytes follow each other are stored as one.
+  const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
+  const bool dense = vector.valid == vector.lanes && output.column_stride == vector.lanes;
+  const auto full = [&](const Unit& u) { return u.pixels * vector.lanes == 16; };
+  size_t i = 0;
+  if (dense && units.size() >= 4) {
+    a_.vmovdqu32(zmm(kBroadcast), CallConstant(call_, offsetof(KernelCall, transpose)));
+    for (; i + 4 <= units.size() && full(units[i + 3]); i += 4) StoreFour(vector, &units[i]);
+  }
+  for (; i < units.size(); ++i) StoreUnit(vector, units[i]);
+}
+
+// The lanes hold 0..255, so that packing does not saturate.
+void Avx512VnniEmitter::StoreFour(const Vector& v, const Unit* units) {
+  const OutputShape& output = pass_.outputs[static_cast<size_t>(v.output)];
+  Vec part[4];
+  for (int i = 0; i < 4; ++i) part[i] = Reg(units[i].number, 16);
+  a_.vpackusdw(part[0], part[0], part[1]);
+  a_.vpackusdw(part[2], part[2], part[3]);
+  a_.vpackuswb(part[0], part[0], part[2]);
+  a_.vpermd(part[0], zmm(kBroadcast), part[0]);
+  a_.vmovdqu32(ptr(r11, static_cast<int32_t>(units[0].first_pixel * output.column_stride +
+                                             v.first_channel)),
+               part[0]);
 }
 
 // The low byte of each lane is the result; r11 is the block's first output pixel.

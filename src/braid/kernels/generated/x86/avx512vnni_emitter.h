@@ -34,6 +34,7 @@ class Avx512VnniEmitter final : public LoopNest {
     int pixels = 1;
   };
   std::vector<Unit> Merge(int v);
+  void StoreFour(const Vector& v, const Unit* units);
   void StoreUnit(const Vector& v, const Unit& unit);
   asmjit::x86::KReg MaskFor(int valid) const;
 
