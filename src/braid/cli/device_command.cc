@@ -33,6 +33,7 @@ struct Options {
   CLI::Option* rest = nullptr;
   CLI::Option* metrics = nullptr;
   int cpu = -1;
+  int threads = 1;
   int silence_ms = 100;
   int notice_ms = 100;
   int grace_ms = 2000;
@@ -108,6 +109,7 @@ Status RunDevice(const Options& options) {
   models.model = options.model.model;
   models.device.name = name;
   models.device.path = path;
+  models.device.threads = options.threads;
   models.device.silence_limit = std::chrono::milliseconds(options.silence_ms);
   models.device.ping_interval = models.device.silence_limit / 5;
   models.device.log = [](const std::string& line) { spdlog::info("{}", line); };
@@ -236,11 +238,15 @@ void AddDeviceCommand(CLI::App& program, Work& work) {
   device->add_option("--previous-key-file", models.previous_key_file, "Also accepted")
       ->type_name("FILE");
   AddDoorOptions(*device, *options);
+  device->add_option("--threads", options->threads, "That share each run; 0: one a usable core")
+      ->check(CLI::Range(0, 1024).description(""))  // keeps the help to a line each
+      ->capture_default_str()
+      ->type_name("N");
   device->add_option("--cpu", options->cpu, "Run on this processor only")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   device->add_option("--max-batch", models.device.max_batch, "Most images of one request")
-      ->check(CLI::Range(1, 4096))
+      ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str()
       ->type_name("N");
   device->add_option("--silence-ms", options->silence_ms, "A peer not heard so long is suspected")

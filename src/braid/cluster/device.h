@@ -39,6 +39,7 @@ struct DeviceOptions {
   std::vector<std::string> peers;    // addresses that we dial, again and again while not connected
   uint64_t incarnation = 0;          // random per start
   kernels::Path path = kernels::Path::kScalar;
+  int threads = 1;                   // that share each execution; 0: one a usable processor
   Duration ping_interval = std::chrono::milliseconds(20);
   Duration silence_limit = std::chrono::milliseconds(100);   // then a peer is suspected
   Duration exchange_limit = std::chrono::milliseconds(250);  // a map missing for longer: broken link

@@ -207,7 +207,14 @@ bool PlanExecution::RunConvolution(const PlannedLayer& layer, const BoundLayer& 
   const auto run = [this](std::span<const PlannedConvolution> planned,
                           std::span<const BoundConvolution> convolutions) {
     for (size_t i = 0; i < planned.size(); ++i) {
-      convolutions[i].Run({0, batch_}, {0, planned[i].rows});
+      // By images, or by rows where those are more. No two parts write the same byte.
+      const bool by_image = batch_ >= planned[i].rows;
+      const int64_t units = by_image ? batch_ : planned[i].rows;
+      plan_.model().Divide(planned[i].products * batch_, units, [&](int part, int parts) {
+        const kernels::Range range{units * part / parts, units * (part + 1) / parts};
+        convolutions[i].Run(by_image ? range : kernels::Range{0, batch_},
+                            by_image ? kernels::Range{0, planned[i].rows} : range);
+      });
     }
   };
   if (!own_done_) run(layer.own, bound.own);
@@ -221,7 +228,11 @@ bool PlanExecution::RunConvolution(const PlannedLayer& layer, const BoundLayer& 
 // Whole blocks of images, then what is left; the sums lose their padding lanes.
 void PlanExecution::RunHead(const PlannedLayer& layer, const BoundLayer& bound) {
   const int64_t blocks = bound.own.size() > 1 ? batch_ / kHeadImages : 0;
-  if (blocks > 0) bound.own.front().Run({0, 1}, {0, blocks});
+  if (blocks > 0) {
+    plan_.model().Divide(layer.own.front().products * batch_, blocks, [&](int part, int parts) {
+      bound.own.front().Run({0, 1}, {blocks * part / parts, blocks * (part + 1) / parts});
+    });
+  }
   bound.own.back().Run({0, 1}, {blocks * kHeadImages, batch_});
   for (int image = 0; image < batch_; ++image) {
     std::memcpy(At(layer.logits, image), At(layer.sums, image),

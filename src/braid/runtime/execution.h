@@ -16,14 +16,24 @@
 
 namespace braid::runtime {
 
+// Threads of a device's own for its executions.
+struct ThreadOptions {
+  int count = 1;  // 0: UsableProcessors() of thread_pool.h
+  // A layer is divided only where each part gets this many multiplications: about 20 µs with
+  // AVX-512, which handing a part to another thread is worth.
+  int64_t products_per_part = int64_t{4} << 20;
+};
+
 // A network's weights packed once for one device: the rows of its share, in tiles
 // [output group x input group] that all plans share. Immutable and thread-safe after Prepare.
 class PreparedModel {
  public:
   // `share`: the channel groups whose weight rows this device carries (heads are replicated).
-  // The network must have passed model::Validate and must outlive this.
+  // The network must have passed model::Validate and must outlive this. `threads` share the work
+  // of each execution of this model; results do not depend on them.
   static Result<std::unique_ptr<PreparedModel>> Prepare(const model::Network& network,
-                                                        GroupSet share, kernels::Path path);
+                                                        GroupSet share, kernels::Path path,
+                                                        const ThreadOptions& threads = {});
   virtual ~PreparedModel() = default;
   virtual const model::Network& network() const = 0;
   virtual GroupSet share() const = 0;

@@ -30,6 +30,7 @@ struct PlannedConvolution {
   std::vector<const int32_t*> tables;
   int32_t shortcut_clamp = 0;
   int rows = 1;
+  int64_t products = 0;  // multiplications of one image
 };
 
 // One group of a kMaxPool or kSumPool.

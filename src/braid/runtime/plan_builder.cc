@@ -199,6 +199,7 @@ class PlanBuilder {
       if (bytes) planned.tables.push_back(KernelTable(i, group));
     }
     AddSources(i, sources, targets, shape, planned);
+    planned.products = ProductsOf(shape, planned.rows);
     BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
     to.push_back(std::move(planned));
     return OkStatus();
@@ -226,6 +227,14 @@ class PlanBuilder {
     return AddHeadOver(i, 1, planned.own);
   }
 
+  // Multiplications of one image.
+  static int64_t ProductsOf(const kernels::ConvolutionShape& shape, int64_t rows) {
+    int64_t depth = 0, channels = 0;
+    for (const auto& s : shape.sources) depth += int64_t{s.kernel_h} * s.kernel_w * s.channels;
+    for (const auto& o : shape.outputs) channels += o.channels;
+    return depth * channels * shape.columns * rows;
+  }
+
   // A head whose pixels of a row are `images` images, and whose rows follow each other.
   Status AddHeadOver(LayerIndex i, int images, std::vector<PlannedConvolution>& to) {
     const int classes = LayerAt(network_, i).Channels();
@@ -245,6 +254,7 @@ class PlanBuilder {
       source.row_stride = source.image_stride * images;
       source.image_stride = 0;
     }
+    planned.products = ProductsOf(shape, 1) / images;
     BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
     to.push_back(std::move(planned));
     return OkStatus();

@@ -13,6 +13,12 @@ using model::Layer;
 using model::LayerIndex;
 using model::Op;
 
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+}  // namespace
+
 size_t PreparedNetwork::TileIndex(LayerIndex layer, int out_group, int in_group) const {
   const auto groups = static_cast<size_t>(network_.groups);
   return (static_cast<size_t>(layer) * groups + static_cast<size_t>(out_group)) * groups +
@@ -44,8 +50,13 @@ void PreparedNetwork::ForEachTile(Visit visit) const {
 }
 
 PreparedNetwork::PreparedNetwork(const model::Network& network, GroupSet share,
-                                 const kernels::KernelSet& kernels)
-    : network_(network), share_(share), kernels_(kernels) {
+                                 const kernels::KernelSet& kernels, const ThreadOptions& threads)
+    : network_(network), share_(share), kernels_(kernels), threads_(threads) {
+  if (threads_.count == 0) threads_.count = UsableProcessors();
+  if (threads_.count > 1) {
+    pool_ = std::make_unique<ThreadPool>(threads_.count);
+    threads_.count = pool_->threads();
+  }
   const auto groups = static_cast<size_t>(network.groups);
   tile_offsets_.assign(network.layers.size() * groups * groups, kAbsent);
   ForEachTile([this](LayerIndex layer, int out_group, int in_group) {
@@ -99,7 +110,11 @@ const std::byte* PreparedNetwork::Tile(LayerIndex layer, int out_group, int in_g
 }
 
 Result<std::unique_ptr<PreparedModel>> PreparedModel::Prepare(const model::Network& network,
-                                                              GroupSet share, kernels::Path path) {
+                                                              GroupSet share, kernels::Path path,
+                                                              const ThreadOptions& threads) {
+  if (threads.count < 0 || threads.count > kMaxThreads || threads.products_per_part < 1) {
+    return InvalidArgument("threads: expected 0.." + std::to_string(kMaxThreads));
+  }
   if (share.empty() || !GroupSet::First(network.groups).ContainsAll(share)) {
     return InvalidArgument("share: expected some of the network's channel groups");
   }
@@ -109,7 +124,7 @@ Result<std::unique_ptr<PreparedModel>> PreparedModel::Prepare(const model::Netwo
   }
   try {
     return std::unique_ptr<PreparedModel>(
-        std::make_unique<PreparedNetwork>(network, share, kernels::KernelsFor(path)));
+        std::make_unique<PreparedNetwork>(network, share, kernels::KernelsFor(path), threads));
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("share: no memory for its packed weights");
   }

@@ -32,7 +32,8 @@ Result<std::unique_ptr<Device>> Device::Create(const model::ModelFile& model,
         "longer than nothing");
   }
   BRAID_ASSIGN_OR_RETURN(
-      auto prepared, runtime::PreparedModel::Prepare(model.network, options.share, options.path));
+      auto prepared, runtime::PreparedModel::Prepare(model.network, options.share, options.path,
+                                                    {.count = options.threads}));
   return std::unique_ptr<Device>(std::make_unique<JoinedDevice>(
       model, options, std::shared_ptr<const runtime::PreparedModel>(std::move(prepared)), transport,
       executor, controller));
