@@ -27,9 +27,14 @@ int64_t Steps(const ConvolutionShape& shape) {
   return steps;
 }
 
+bool IsSigned(const ConvolutionShape& shape) {
+  return std::any_of(shape.sources.begin(), shape.sources.end(),
+                     [](const SourceShape& s) { return s.encoding == Encoding::kS8; });
+}
+
 // Time of a pass over one row of columns, by throughput of multipliers, of loads and of L2.
 int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int columns,
-                int64_t steps, int at_most) {
+                int64_t steps, int at_most, bool is_signed) {
   int64_t dot = 0, load = 0, weight_bytes = 0;
   for (const Vector& v : vectors) {
     dot += model.dot[WidthIndex(v.lanes)];
@@ -40,7 +45,10 @@ int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int
   int64_t time = 0;
   for (const Segment& segment : SplitColumns(columns, at_most)) {
     const int sums = segment.pixels * static_cast<int>(vectors.size());
-    const int64_t multiply = std::max(dot * segment.pixels, model.latency / ChainsFor(model, sums));
+    int64_t multiply = std::max(dot * segment.pixels, model.latency / ChainsFor(model, sums));
+    if (is_signed) {
+      multiply = multiply * model.signed_dot_percent / 100 + model.signed_pixel * segment.pixels;
+    }
     int64_t loads = load + model.broadcast * segment.pixels;
     if (streams) loads = std::max(loads, weight_bytes * 100 / model.l2_bytes_per_cycle);
     // Not quite parallel in practice: a little of the smaller shows.
@@ -80,6 +88,8 @@ const RegisterModel kAvx2Model = {.widest_lanes = 8,
                                   .accumulators = 12,
                                   .dot = {100, 100, 200},
                                   .load = {50, 50, 100},
+                                  .signed_dot_percent = 130,
+                                  .signed_pixel = 100,
                                   .latency = 200};
 
 std::vector<Vector> VectorsOf(const ConvolutionShape& pass) {
@@ -116,7 +126,8 @@ int PixelsFor(const RegisterModel& model, const ConvolutionShape& pass) {
   int best = 1;
   int64_t best_time = std::numeric_limits<int64_t>::max();
   for (int pixels = MaxPixels(model, vectors.size()); pixels >= 1; --pixels) {
-    const int64_t time = RowTime(model, vectors, pass.columns, Steps(pass), pixels);
+    const int64_t time = RowTime(model, vectors, pass.columns, Steps(pass), pixels,
+                                 IsSigned(pass));
     if (time < best_time) {
       best = pixels;
       best_time = time;
@@ -130,6 +141,7 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
   const std::vector<Vector> vectors = VectorsOf(shape);
   const auto total = static_cast<int>(vectors.size());
   const int64_t steps = Steps(shape);
+  const bool is_signed = IsSigned(shape);
   std::vector<int> best;
   int64_t best_time = std::numeric_limits<int64_t>::max();
   // One column reads each weight once: as many streams as can be, and few passes.
@@ -150,7 +162,8 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
       while (end < total && vectors[static_cast<size_t>(end)].panel % multiple != 0) --end;
       int64_t least = std::numeric_limits<int64_t>::max();
       for (int pixels = MaxPixels(model, span().size()); pixels >= 1; --pixels) {
-        least = std::min(least, RowTime(model, span(), shape.columns, steps, pixels));
+        least = std::min(least, RowTime(model, span(), shape.columns, steps, pixels,
+                                        is_signed));
       }
       time += least + kPassOverhead;
       cuts.push_back(end);

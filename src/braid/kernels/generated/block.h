@@ -37,6 +37,9 @@ struct RegisterModel {
   int64_t dot[3] = {};        // one step of one vector of 4, 8, 16 lanes
   int64_t load[3] = {};       // a vector of weights, from L1
   int64_t broadcast = 50;     // four bytes of input to all lanes
+  // What a kS8 source costs more: per step of a vector, in per cent, and per step of a pixel.
+  int64_t signed_dot_percent = 100;
+  int64_t signed_pixel = 0;
   int64_t latency = 500;      // of a chain of dot steps
   int64_t l2_bytes_per_cycle = 28;
   // The epilogue's time as a percentage of one step's multiplications. It runs beside the next

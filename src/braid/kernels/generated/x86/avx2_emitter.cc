@@ -66,22 +66,30 @@ void Avx2Emitter::StartSums() {
 
 void Avx2Emitter::AddOffsets(const SourceShape& /*source*/) {}  // no map is kBiased on this path
 
+// sign(a)*w is (w ^ m) - m with m = -1 where a < 0: two operations that run on any vector unit.
 // Pairs of products stay below 2^15: u7 2*127*127, and s8 as |a| * (sign(a)*w) 2*128*127.
 void Avx2Emitter::Step(const SourceShape& source, int64_t map_offset, int step) {
   const int chain = step_count_++ % chains_;
   const bool is_signed = source.encoding == Encoding::kS8;
   for (int p = 0; p < pixels_; ++p) {
-    a_.vpbroadcastd(ymm(kBroadcast), dword_ptr(map_, static_cast<int32_t>(
-                                                         map_offset + p * source.column_stride)));
-    if (is_signed) a_.vpabsb(ymm(kMagnitude), ymm(kBroadcast));
+    const Mem input =
+        dword_ptr(map_, static_cast<int32_t>(map_offset + p * source.column_stride));
+    if (is_signed) {
+      a_.vpbroadcastd(ymm(kPairs), input);
+      a_.vpabsb(ymm(kMagnitude), ymm(kPairs));
+      a_.vpxor(xmm(kBroadcast), xmm(kBroadcast), xmm(kBroadcast));
+      a_.vpcmpgtb(ymm(kBroadcast), ymm(kBroadcast), ymm(kPairs));  // -1 where input < 0
+    } else {
+      a_.vpbroadcastd(ymm(kBroadcast), input);
+    }
     for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
       const Vector& vector = vectors_[static_cast<size_t>(v)];
       const Vec sum = Reg(Sum(p, v, chain), vector.lanes);
       const Vec pairs = Reg(kPairs, vector.lanes);
       const Mem weights = WeightsAt(source, vector, step);
       if (is_signed) {
-        a_.vmovdqu(pairs, weights);
-        a_.vpsignb(pairs, pairs, Reg(kBroadcast, vector.lanes));
+        a_.vpxor(pairs, Reg(kBroadcast, vector.lanes), weights);
+        a_.vpsubb(pairs, pairs, Reg(kBroadcast, vector.lanes));
         a_.vpmaddubsw(pairs, Reg(kMagnitude, vector.lanes), pairs);
       } else {
         a_.vpmaddubsw(pairs, Reg(kBroadcast, vector.lanes), weights);
