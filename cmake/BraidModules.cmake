@@ -102,7 +102,7 @@ function(braid_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  if(CMAKE_CROSSCOMPILING)  # an emulated processor is that much slower
+  if(CMAKE_CROSSCOMPILING OR BRAID_SANITIZE)  # emulated or watched, a program is that much slower
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 10")
   endif()
   add_executable(${name} ${ARG_SOURCES})
