@@ -148,7 +148,8 @@ void PrintImages(const Json& report) {
   for (const Json& image : report["images"]) {
     std::string devices;
     for (const Json& device : image["devices"]) {
-      devices += (devices.empty() ? "" : ",") + device.get<std::string>();
+      if (!devices.empty()) devices += ',';
+      devices += device.get<std::string>();
     }
     std::string label = image["label"].is_null() ? "" : image["label"].get<std::string>();
     if (image.contains("target") && image["target"] != image["class"]) {
