@@ -72,10 +72,11 @@ std::vector<int> SampleStep(const Family& family, Rng& rng) {
     const GroupSet full = GroupSet::First(kGroups);
     subs.push_back(IndexOf(family, full));
     for (const int g : full) subs.push_back(IndexOf(family, GroupSet::Single(g)));
-    const auto partner = static_cast<int>(1 + rng.Below(kGroups - 1));
-    const GroupSet pair = GroupSet::Single(0).With(partner);
-    subs.push_back(IndexOf(family, pair));
-    subs.push_back(IndexOf(family, full - pair));
+    for (int partner = 1; partner < kGroups; ++partner) {
+      const GroupSet pair = GroupSet::Single(0).With(partner);
+      subs.push_back(IndexOf(family, pair));
+      subs.push_back(IndexOf(family, full - pair));
+    }
     const auto left_out = static_cast<int>(rng.Below(kGroups));
     subs.push_back(IndexOf(family, full - GroupSet::Single(left_out)));
   }

@@ -25,8 +25,8 @@ struct Stage {
 std::vector<Stage> MakeStages(const Family& family, const Recipe& recipe);
 
 // The sub-networks of one joint step, widest first. Families of up to six train all of them. Of the
-// fifteen: the full network, the four quarters, a random pair with the pair that completes it, and
-// a random triple.
+// fifteen: the full network, the four quarters, the six pairs (so all three divisions into two are
+// trained as sums as well), and a random triple.
 std::vector<int> SampleStep(const Family& family, Rng& rng);
 
 }  // namespace braid::training
