@@ -169,5 +169,17 @@ TEST_F(LowerGraphTest, RefusesAnAdditionThatIsNoResidual) {
               HasSubstr("node 'twice' (Add): an addition without a convolution"));
 }
 
+TEST_F(LowerGraphTest, RefusesANumberOfGroupsThatOverflows) {
+  ChannelsFirst();
+  const std::string w = Random("w", {4, 3, 3, 3}, -1, 1);
+  graph_.Node("Conv", {"x", w}, "conv");
+  // 3 x this is 2^64 + 2: it wraps to a small number.
+  graph_.SetInts("group", {6148914691236517206});
+  Answer("conv", 4, 6);
+  const Status status = Import(0, 1).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("do not fit"));
+}
+
 }  // namespace
 }  // namespace braid::convert

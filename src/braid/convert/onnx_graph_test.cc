@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "braid/base/rng.h"
@@ -121,6 +122,27 @@ TEST(OnnxGraphTest, SurvivesForgedBytes) {
     refused += RunGraph(*graph, std::move(input)).ok() ? 0 : 1;
   }
   EXPECT_GT(refused, 100);
+}
+
+// Values that no integer type holds must not be converted to one.
+TEST(OnnxGraphTest, RefusesShapesAndPadsThatAreNoNumbers) {
+  OnnxTensor map;
+  map.shape = {1, 1, 2, 2};
+  map.values.assign(4, 1);
+  OnnxNode reshape, pad;
+  reshape.op = "Reshape";
+  pad.op = "Pad";
+  for (const double value : {std::nan(""), 1e300, -1e300}) {
+    OnnxTensor extents;
+    extents.shape = {2};
+    extents.values = {1, value};
+    const auto shaped = RunNode(reshape, {&map, &extents});
+    EXPECT_EQ(shaped.status().code(), StatusCode::kInvalidArgument) << value;
+    extents.shape = {8};
+    extents.values = {0, 0, value, 0, 0, 0, 0, 0};
+    const auto padded = RunNode(pad, {&map, &extents});
+    EXPECT_EQ(padded.status().code(), StatusCode::kInvalidArgument) << value;
+  }
 }
 
 }  // namespace

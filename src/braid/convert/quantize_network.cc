@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "braid/convert/rescale_tables.h"
 #include "braid/kernels/requantization.h"
 #include "braid/model/limits.h"
+#include "braid/model/rescale_tables.h"
 
 namespace braid::convert {
 namespace {
@@ -159,7 +159,7 @@ class Quantizer {
       factors[c] = units_[source][c] / units_[l][c];
       range = std::max(range, calibration_.layers[source].largest / units_[source][c]);
     }
-    const RescaleTables rescale = MakeRescale(factors, range * kMargin);
+    const model::RescaleTables rescale = model::MakeRescale(factors, range * kMargin);
     tables.shortcut_mul = rescale.mul;
     tables.shortcut_clamp = rescale.clamp;
     tables.shortcut_shift = rescale.shift;
@@ -177,7 +177,7 @@ class Quantizer {
       tables.bias.push_back(static_cast<int32_t>(std::lround(bias)));
       range = std::max(range, largest / unit);
     }
-    const RescaleTables rescale = MakeRescale(factors, range * kMargin);
+    const model::RescaleTables rescale = model::MakeRescale(factors, range * kMargin);
     tables.mul = rescale.mul;
     tables.clamp = rescale.clamp;
     tables.shift = rescale.shift;

@@ -9,6 +9,7 @@
 
 #include "braid/model/cost.h"
 #include "braid/model/operating_point_name.h"
+#include "braid/model/rescale_tables.h"
 
 namespace braid::training {
 namespace {
@@ -30,7 +31,6 @@ constexpr double kMostStepRaise = 4;
 constexpr double kMostBias = 1 << 29;
 // Room above the largest value seen in calibration, for shortcuts and logits.
 constexpr double kRangeMargin = 1.5;
-constexpr int kMostShift = 30;
 
 int32_t Round(double value) { return static_cast<int32_t>(std::lround(value)); }
 
@@ -232,23 +232,6 @@ class Exporter {
     }
   }
 
-  // The finest shift for which clamp x multiplier stays within s32, and the multipliers at it.
-  static void FillRescale(const std::vector<double>& factors, double range, int32_t& clamp,
-                          int32_t& shift, std::vector<int32_t>& multipliers) {
-    double largest = 0;
-    for (const double f : factors) largest = std::max(largest, std::abs(f));
-    clamp = Round(std::clamp(std::ceil(range * kRangeMargin), 1.0, 1073741824.0));
-    shift = kMostShift;
-    const auto fits = [&](int s) {
-      const double power = std::ldexp(1.0, s);
-      const double product = static_cast<double>(clamp) * std::ceil(largest * power);
-      return product + power / 2 <= 2147483647.0;
-    };
-    while (shift > 1 && !fits(shift)) --shift;
-    multipliers.clear();
-    for (const double f : factors) multipliers.push_back(Round(std::ldexp(f, shift)));
-  }
-
   void FillHead(int sub, int l, const Units& units, const std::vector<double>& range,
                 LayerTables& tables) const {
     const std::vector<double> biases = ToVector(net_.bias(sub, l));
@@ -261,7 +244,10 @@ class Exporter {
       tables.bias.push_back(Round(std::clamp(biases[c] / unit, -kMostBias, kMostBias)));
       widest = std::max(widest, range[c] / std::abs(unit));
     }
-    FillRescale(factors, widest, tables.clamp, tables.shift, tables.mul);
+    const model::RescaleTables rescale = model::MakeRescale(factors, widest * kRangeMargin);
+    tables.clamp = rescale.clamp;
+    tables.shift = rescale.shift;
+    tables.mul = rescale.mul;
   }
 
   static void FillShortcut(const Units& source, const std::vector<double>& range,
@@ -273,7 +259,10 @@ class Exporter {
       factors[c] = source[c] / units[c];
       widest = std::max(widest, range[c] / std::abs(source[c]));
     }
-    FillRescale(factors, widest, tables.shortcut_clamp, tables.shortcut_shift, tables.shortcut_mul);
+    const model::RescaleTables rescale = model::MakeRescale(factors, widest * kRangeMargin);
+    tables.shortcut_clamp = rescale.clamp;
+    tables.shortcut_shift = rescale.shift;
+    tables.shortcut_mul = rescale.mul;
   }
 
   void AddPoints() {

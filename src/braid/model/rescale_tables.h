@@ -1,10 +1,11 @@
-// Multipliers and shifts of docs/numerics.md, section 4, for given real factors. Layer: convert.
+// Multipliers and shifts of docs/numerics.md, section 4, for given real factors. Layer: model.
+// Makers of models use them (training, import); a device reads the result.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-namespace braid::convert {
+namespace braid::model {
 
 struct RescaleTables {
   int32_t clamp = 1;
@@ -16,4 +17,4 @@ struct RescaleTables {
 // what s32 can hold: Validate has the last word.
 RescaleTables MakeRescale(const std::vector<double>& factors, double range);
 
-}  // namespace braid::convert
+}  // namespace braid::model

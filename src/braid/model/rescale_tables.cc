@@ -1,9 +1,9 @@
-#include "braid/convert/rescale_tables.h"
+#include "braid/model/rescale_tables.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace braid::convert {
+namespace braid::model {
 namespace {
 
 constexpr int kLargestShift = 30;
@@ -30,4 +30,4 @@ RescaleTables MakeRescale(const std::vector<double>& factors, double range) {
   return tables;
 }
 
-}  // namespace braid::convert
+}  // namespace braid::model

@@ -1,0 +1,95 @@
+// Reads layers off the nodes of an ONNX graph, in order; an operator is a member, of one of the
+// files lower_*.cc. Layer: convert. Internal to LowerGraph.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "braid/base/status.h"
+#include "braid/convert/float_network.h"
+#include "braid/convert/onnx_graph.h"
+#include "braid/convert/window_of.h"
+
+namespace braid::convert {
+
+// What a value of the graph is: the output of a layer. `flat`: [N, C*H*W] in the order C, H, W.
+// `channels_last`: the graph's input before it was transposed.
+struct Binding {
+  int layer = 0;
+  bool flat = false;
+  bool channels_last = false;
+};
+
+class Lowering {
+ public:
+  Lowering(const OnnxGraph& graph, const InputScaling& scaling) : graph_(graph) {
+    network_.scaling = scaling;
+    constants_ = graph.constants;
+  }
+
+  Result<FloatNetwork> Run(int height, int width, int channels);
+
+ private:
+  FloatLayer& LayerOf(const Binding& binding);
+  Status Input(int height, int width, int channels);
+  Status Node(const OnnxNode& node);
+  Result<Binding> Bound(const OnnxNode& node, size_t i) const;
+  const OnnxTensor* Constant(const OnnxNode& node, size_t i) const;
+  bool UsedOnce(const std::string& value) const;
+  // The layer's output is from now on the node's.
+  Status Rebind(const OnnxNode& node, const Binding& binding);
+  Status Append(const OnnxNode& node, FloatLayer layer, bool flat = false);
+  static bool HasWeights(const FloatLayer& layer) { return layer.op == model::Op::kConv; }
+  // Whether a linear step after the layer can still be taken into its weights.
+  Status Open(const OnnxNode& node, const Binding& binding, size_t i);
+  // One value a channel of a constant [C], [1,C,1,1], [C,1,1], [1,C] or scalar.
+  static Result<std::vector<double>> PerChannel(const OnnxTensor& constant, int channels,
+                                                bool flat);
+  // Outputs of a fully connected layer count as flat, and as a map of 1x1.
+  static bool IsVector(const FloatLayer& layer) { return layer.out_h == 1 && layer.out_w == 1; }
+  Status Alias(const OnnxNode& node);
+  // Keeps the order of the logits, so the class stays; only as the last step.
+  Status LastAlias(const OnnxNode& node);
+  Status Transpose(const OnnxNode& node);
+  // Weights of a layer over `source`, with the input's scaling taken in.
+  Status SetWeights(FloatLayer& layer, const Binding& binding, std::vector<double> weights,
+                    std::vector<double> bias);
+  Status Conv(const OnnxNode& node);
+  static void SetWindow(FloatLayer& layer, const NodeWindow& from);
+  // y = y * factor + offset, per channel, into the layer's weights and bias.
+  static void Scale(FloatLayer& layer, const std::vector<double>& factor,
+                    const std::vector<double>& offset);
+  Status BatchNormalization(const OnnxNode& node);
+  Status Rectify(const OnnxNode& node, double cap);
+  Status Relu(const OnnxNode& node) { return Rectify(node, 0); }
+  Status Clip(const OnnxNode& node);
+  Status Add(const OnnxNode& node);
+  // Whether `from` is computed out of `other`.
+  bool Reaches(int from, int other) const;
+  // A 1x1 convolution that passes its input on: a shortcut is a convolution's sum before its
+  // activation, and here what is added is a map behind one.
+  Result<int> IdentityOf(const Binding& binding);
+  // Add, Sub, Mul, Div with a constant: of the input's scaling, or of a convolution.
+  Status Affine(const OnnxNode& node);
+  Status MaxPool(const OnnxNode& node);
+  Status AveragePool(const OnnxNode& node);
+  Status Flatten(const OnnxNode& node);
+  Status Gemm(const OnnxNode& node);
+  // Steps of a quantized model are not kept: Braid finds its own bounds. Its saturation may be the
+  // ReLU, though: a zero point at the lowest value.
+  Status Quantize(const OnnxNode& node);
+  Status Dequantize(const OnnxNode& node);
+  // The layers that the answer needs, each after what it reads; the last one as the head.
+  Result<FloatNetwork> Finish();
+
+  const OnnxGraph& graph_;
+  FloatNetwork network_;
+  std::map<std::string, OnnxTensor> constants_;
+  std::map<std::string, Binding> bound_;
+  std::map<std::string, int> uses_;
+  bool final_seen_ = false;
+};
+
+}  // namespace braid::convert
