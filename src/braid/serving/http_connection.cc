@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "braid/serving/event_loop_impl.h"
+#include "braid/serving/http_head.h"
 #include "braid/serving/rest_status.h"
 
 namespace braid::serving {
@@ -474,29 +475,6 @@ class Connection final : public HttpConnection,
 };
 
 }  // namespace
-
-std::string HttpHead(const HttpResponse& response, bool keep_alive) {
-  std::string head;
-  head.reserve(256);
-  head += "HTTP/1.1 ";
-  head += std::to_string(response.status);
-  head += ' ';
-  const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-  head.append(reason.data(), reason.size());
-  head += "\r\nContent-Type: ";
-  head += response.content_type;
-  head += "\r\nContent-Length: ";
-  head += std::to_string(response.body.size());
-  for (const auto& [name, value] : response.headers) {
-    head += "\r\n";
-    head += name;
-    head += ": ";
-    head += value;
-  }
-  if (!keep_alive) head += "\r\nConnection: close";
-  head += "\r\n\r\n";
-  return head;
-}
 
 std::shared_ptr<HttpConnection> MakeHttpConnection(std::shared_ptr<HttpShared> shared,
                                                    asio::ip::tcp::socket socket) {

@@ -44,7 +44,4 @@ std::shared_ptr<HttpConnection> MakeHttpsConnection(
     std::shared_ptr<HttpShared> shared, boost::asio::ip::tcp::socket socket,
     std::shared_ptr<boost::asio::ssl::context> context);
 
-// "HTTP/1.1 200 OK" and the rest up to the empty line.
-std::string HttpHead(const HttpResponse& response, bool keep_alive);
-
 }  // namespace braid::serving
