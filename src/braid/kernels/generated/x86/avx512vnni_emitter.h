@@ -26,7 +26,7 @@ class Avx512VnniEmitter final : public LoopNest {
   void KeepWide(int v);
   void StoreWide(int v);
   void Requantize(int v);
-  // Applies table row `row` of vector `v` with `apply(register, table)` to registers.
+  // A register of finished sums: of one pixel, or of several narrow ones that Merge put together.
   struct Unit {
     int number = 0;       // the register
     int lanes = 16;       // of the register, all pixels together
