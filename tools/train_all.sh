@@ -23,7 +23,9 @@ done
 # The names, in the order of training: what the benchmarks need comes first.
 names() {
   local seed data recipe
-  for recipe in static dynamic fluid2 fluid4; do echo "${recipe}_cifar10_s1"; done
+  for recipe in fluid2 static fluid4 ensemble2 alone1 alone3 dynamic; do
+    echo "${recipe}_cifar10_s1"
+  done
   for seed in 1 2 3; do
     for recipe in static fluid2 dynamic fluid4 ensemble2 alone1 alone3; do
       for data in mnist fashion-mnist; do echo "${recipe}_${data}_s${seed}"; done

@@ -73,7 +73,7 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
   // Centred clothes: shifts and mirrors cost more steps than these few epochs have.
   if (data == "fashion-mnist") recipe.shift = 0;
   if (data == "cifar10") {
-    recipe.epochs = 2;
+    recipe.epochs = 6;
     recipe.learning_rate = 3e-3;
     recipe.flip = true;
     recipe.shift = 3;

@@ -39,6 +39,11 @@ void TcpDialer::Start(Duration limit) {
   error_code not_a_number;
   const asio::ip::address number = asio::ip::make_address(wanted->host, not_a_number);
   if (!not_a_number) return Connect({tcp::endpoint(number, wanted->port)});
+  // Not asked of the resolver: a machine without /etc/hosts still has a loopback (RFC 6761, 6.3).
+  if (wanted->host == "localhost") {
+    return Connect({tcp::endpoint(asio::ip::address_v4::loopback(), wanted->port),
+                    tcp::endpoint(asio::ip::address_v6::loopback(), wanted->port)});
+  }
   resolver_.async_resolve(
       wanted->host, std::to_string(wanted->port),
       [self = shared_from_this()](const error_code& error, tcp::resolver::results_type found) {

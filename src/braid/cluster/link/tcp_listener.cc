@@ -21,6 +21,10 @@ Result<tcp::endpoint> Resolve(asio::io_context* io, const HostPort& wanted,
   if (wanted.host.empty()) return tcp::endpoint(tcp::v4(), wanted.port);
   const asio::ip::address number = asio::ip::make_address(wanted.host, error);
   if (!error) return tcp::endpoint(number, wanted.port);
+  // Not asked of the resolver: a machine without /etc/hosts still has a loopback (RFC 6761, 6.3).
+  if (wanted.host == "localhost") {
+    return tcp::endpoint(asio::ip::address_v4::loopback(), wanted.port);
+  }
   tcp::resolver resolver(*io);
   const auto found =
       resolver.resolve(wanted.host, std::to_string(wanted.port), tcp::resolver::passive, error);
