@@ -23,6 +23,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Outcome {
   int code = -1;
@@ -93,6 +94,14 @@ TEST_F(CliTest, TellsUsageErrorsFromFailures) {
   EXPECT_EQ(missing.code, 1);
   EXPECT_EQ(missing.out, "");
   EXPECT_THAT(missing.err, HasSubstr("missing.braid: no such file"));
+}
+
+// Those two bring 33 others along: a third of a cold start (docs/results/kernels.md).
+TEST_F(CliTest, LoadsNoDownloadLibraryAtItsStart) {
+  const std::string loaded = Run("", std::string("env LD_TRACE_LOADED_OBJECTS=1 ") + BRAID_PROGRAM).out;
+  EXPECT_THAT(loaded, HasSubstr("libcrypto"));
+  EXPECT_THAT(loaded, Not(HasSubstr("libcurl")));
+  EXPECT_THAT(loaded, Not(HasSubstr("libarchive")));
 }
 
 TEST_F(CliTest, HelpOfEveryCommandFitsAScreen) {
