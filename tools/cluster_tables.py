@@ -41,14 +41,14 @@ def rates(cases):
         [*link(c), str(c["in_flight"]), *(f"{c[way + '_ips']:,.0f}" for way in WAYS),
          *(ratio(c, key) for key in
            ("fluid_ht_to_static", "fluid_ht_to_dynamic", "fluid_ha_to_static"))]
-        for c in cases if c["sources"] == 2])
+        for c in cases if c.get("sources", 2) == 2])
 
 
 def latency(cases):
     head = ["delay ms", "Mbit/s", "speed", "kernels", *NAMES]
     return table(head, [
         [*link(c), *(f"{c['ways'][way]['p50_us'] / 1000:.2f}" for way in WAYS)]
-        for c in cases if c["sources"] == 1])
+        for c in cases if c.get("sources", 2) == 1])
 
 
 def main():
