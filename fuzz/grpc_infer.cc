@@ -35,7 +35,7 @@ std::vector<Bytes> Seeds() {
   auto* input = raw.add_inputs();
   input->set_name("input");
   input->set_datatype("UINT8");
-  for (const int64_t extent : {2, 2, 3, 1}) input->add_shape(extent);
+  for (const int extent : {2, 2, 3, 1}) input->add_shape(extent);
   ModelInferRequest typed = raw;
   raw.add_raw_input_contents("abcdefghijkl");
   for (uint32_t pixel = 0; pixel < 12; ++pixel) {

@@ -32,7 +32,7 @@ void Run(std::span<const uint8_t> input) {
 
 std::vector<Bytes> Seeds() {
   std::vector<Bytes> seeds;
-  for (const uint64_t seed : {1, 2}) {
+  for (const uint64_t seed : {uint64_t{1}, uint64_t{2}}) {
     seeds.push_back(model::Serialize(model::MakeTestNetwork(seed)).value());
   }
   return seeds;

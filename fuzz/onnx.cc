@@ -54,7 +54,7 @@ std::vector<Bytes> Seeds() {
   const model::Network network = model::MakeTestNetwork();
   std::vector<Bytes> seeds;
   for (const auto form : {convert::OnnxForm::kQdq, convert::OnnxForm::kInteger}) {
-    for (const size_t point : {0, 2, 4}) {
+    for (const size_t point : {size_t{0}, size_t{2}, size_t{4}}) {
       seeds.push_back(
           *convert::ExportOnnx(network, network.points[point], {.form = form, .version = "fuzz"}));
     }

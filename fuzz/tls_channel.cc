@@ -48,7 +48,7 @@ std::vector<Bytes> Seeds() {
   BRAID_CHECK(dialer.Start(&hello).ok() && listener.Start(&answer).ok());
   BRAID_CHECK(listener.Receive(hello, &plain, &answer).ok());
   std::vector<Bytes> seeds;
-  for (const uint8_t form : {0, 32}) {
+  for (const uint8_t form : {uint8_t{0}, uint8_t{32}}) {
     Bytes seed = {form};
     seed.insert(seed.end(), hello.begin(), hello.end());
     seeds.push_back(seed);
