@@ -1,7 +1,7 @@
 // A peer that has the key and means harm: an input is a script of what it sends to a simulated device
-// and when, with requests of honest clients in between. Whatever it does, each of those is answered in
-// time. What its own maps and logits are worth is the one thing that nobody can check
-// (docs/security.md).
+// and when, with requests of honest clients in between. Whatever it does, each of those is answered
+// or refused once, by its deadline; and once the peer is gone all is as it was. A request that it
+// takes part in it can delay or answer wrongly (docs/security.md).
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,10 +33,19 @@ class Script {
     Dial();
     for (int step = 0; step < kMaxSteps && !reader_.empty(); ++step) Take(reader_.Byte() % kSteps);
     group_.RunFor(seconds(2));
+    stranger_.reset();
+    group_.RunFor(seconds(1));
     for (const std::string& complaint : group_.judge().complaints()) {
-      BRAID_CHECK(complaint.find("logits are not those of") != std::string::npos) << complaint;
+      BRAID_CHECK(complaint.find("logits are not those of") != std::string::npos ||
+                  complaint.find("failed: DEADLINE_EXCEEDED") != std::string::npos)
+          << complaint;
     }
     BRAID_CHECK(group_.judge().open() == 0);
+    const size_t complaints = group_.judge().complaints().size();
+    group_.Submit(0, std::nullopt, 1, seconds(1));
+    group_.RunFor(seconds(2));
+    BRAID_CHECK(group_.judge().complaints().size() == complaints)
+        << group_.judge().complaints().back();
   }
 
  private:
