@@ -49,12 +49,6 @@ void Run(std::span<const uint8_t> input) {
   }
 }
 
-Bytes Seed(Form form, std::span<const uint8_t> bytes) {
-  Bytes seed = {form};
-  seed.insert(seed.end(), bytes.begin(), bytes.end());
-  return seed;
-}
-
 // A tar file of one member, by the POSIX header's fields.
 Bytes Tar(const std::string& name, const std::string& content) {
   Bytes block(1024, 0);
@@ -85,12 +79,12 @@ std::vector<Bytes> Seeds() {
   Bytes record(1 + 32 * 32 * 3, 100);
   record[0] = 3;
   const Bytes tar = Tar("a/one.bin", "abcdefg");
-  return {Seed(kLabels, labels),
-          Seed(kImages, data::SerializeIdx(images, Bytes(18, 9))),
-          Seed(kCifar, record),
-          Seed(kGzip, data::GzipBytes(labels)),
-          Seed(kTar, tar),
-          Seed(kTar, data::GzipBytes(tar))};
+  return {Headed(kLabels, labels),
+          Headed(kImages, data::SerializeIdx(images, Bytes(18, 9))),
+          Headed(kCifar, record),
+          Headed(kGzip, data::GzipBytes(labels)),
+          Headed(kTar, tar),
+          Headed(kTar, data::GzipBytes(tar))};
 }
 
 }  // namespace

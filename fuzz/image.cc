@@ -58,9 +58,7 @@ std::vector<Bytes> Seeds() {
     Bytes pixels(static_cast<size_t>(size.height * size.width * size.channels));
     for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 29);
     for (const Bytes& file : {data::EncodePng(pixels, size).value(), Jpeg(size, pixels)}) {
-      Bytes seed = {static_cast<uint8_t>((size.channels == 3 ? 1 : 0) | 2)};
-      seed.insert(seed.end(), file.begin(), file.end());
-      seeds.push_back(seed);
+      seeds.push_back(Headed(size.channels == 3 ? 3 : 2, file));
     }
   }
   return seeds;

@@ -42,16 +42,9 @@ void Run(std::span<const uint8_t> input) {
 }
 
 std::vector<Bytes> Seeds() {
-  Bytes raw(33, 0x5a);
-  raw[0] = 0;
   const std::string digits = "00112233445566778899aabbccddeeff";
-  Bytes hex = {0};
-  for (const char c : digits + digits + "\n") hex.push_back(static_cast<uint8_t>(c));
-  Bytes tokens = {1};
-  for (const char c : std::string("0123456789abcdef\n\nanother-token-of-25-chars\r\n")) {
-    tokens.push_back(static_cast<uint8_t>(c));
-  }
-  return {raw, hex, tokens};
+  return {Headed(0, Bytes(32, 0x5a)), Headed(0, ToBytes(digits + digits + "\n")),
+          Headed(1, ToBytes("0123456789abcdef\n\nanother-token-of-25-chars\r\n"))};
 }
 
 }  // namespace

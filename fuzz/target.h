@@ -2,8 +2,8 @@
 // functions run under libFuzzer (fuzzer.cc) and, over kept inputs, in every build (replay_test.cc).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -24,6 +24,12 @@ struct Target {
 std::span<const Target> Targets();
 const Target* FindTarget(std::string_view name);
 
+// A first byte that says how to read the rest.
+inline Bytes Headed(uint8_t head, std::span<const uint8_t> rest) {
+  Bytes bytes(1 + rest.size(), head);
+  std::copy(rest.begin(), rest.end(), bytes.begin() + 1);
+  return bytes;
+}
 inline Bytes ToBytes(std::string_view text) { return {text.begin(), text.end()}; }
 inline std::string_view ToText(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

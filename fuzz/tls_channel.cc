@@ -47,16 +47,7 @@ std::vector<Bytes> Seeds() {
   std::vector<uint8_t> hello, answer, plain;
   BRAID_CHECK(dialer.Start(&hello).ok() && listener.Start(&answer).ok());
   BRAID_CHECK(listener.Receive(hello, &plain, &answer).ok());
-  std::vector<Bytes> seeds;
-  for (const uint8_t form : {uint8_t{0}, uint8_t{32}}) {
-    Bytes seed = {form};
-    seed.insert(seed.end(), hello.begin(), hello.end());
-    seeds.push_back(seed);
-  }
-  Bytes seed = {0x80};
-  seed.insert(seed.end(), answer.begin(), answer.end());
-  seeds.push_back(seed);
-  return seeds;
+  return {Headed(0, hello), Headed(32, hello), Headed(0x80, answer)};
 }
 
 }  // namespace
