@@ -61,7 +61,9 @@ Bytes Tar(const std::string& name, const std::string& content) {
   put(136, "00000000000");
   put(148, "        ");
   put(156, "0");
-  put(257, std::string("ustar\0" "00", 8));
+  put(257, std::string("ustar\0"
+                       "00",
+                       8));
   unsigned sum = 0;
   for (size_t i = 0; i < 512; ++i) sum += block[i];
   std::string octal(6, '0');
@@ -79,12 +81,9 @@ std::vector<Bytes> Seeds() {
   Bytes record(1 + 32 * 32 * 3, 100);
   record[0] = 3;
   const Bytes tar = Tar("a/one.bin", "abcdefg");
-  return {Headed(kLabels, labels),
-          Headed(kImages, data::SerializeIdx(images, Bytes(18, 9))),
-          Headed(kCifar, record),
-          Headed(kGzip, data::GzipBytes(labels)),
-          Headed(kTar, tar),
-          Headed(kTar, data::GzipBytes(tar))};
+  return {Headed(kLabels, labels), Headed(kImages, data::SerializeIdx(images, Bytes(18, 9))),
+          Headed(kCifar, record),  Headed(kGzip, data::GzipBytes(labels)),
+          Headed(kTar, tar),       Headed(kTar, data::GzipBytes(tar))};
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ void Run(std::span<const uint8_t> input) {
   for (const Frame& frame : frames) {
     TakePayload(frame);
     const std::vector<uint8_t> encoded = EncodeFrame(frame);
-    BRAID_CHECK(std::equal(encoded.begin(), encoded.end(),
-                           stream.begin() + static_cast<ptrdiff_t>(read)));
+    BRAID_CHECK(
+        std::equal(encoded.begin(), encoded.end(), stream.begin() + static_cast<ptrdiff_t>(read)));
     read += encoded.size();
   }
 }

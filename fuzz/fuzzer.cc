@@ -1,6 +1,7 @@
 // The program that libFuzzer drives: BRAID_FUZZ_TARGET names the target. With BRAID_FUZZ_SEEDS it
-// first writes the target's own seeds into that folder; the target "list" prints the names. One program for all targets: they share what
-// they link, and a variable, unlike an argument, reaches the processes that libFuzzer starts itself.
+// first writes the target's own seeds into that folder; the target "list" prints the names. One
+// program for all targets: they share what they link, and a variable, unlike an argument, reaches
+// the processes that libFuzzer starts itself.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>

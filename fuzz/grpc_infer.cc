@@ -18,11 +18,11 @@ void Run(std::span<const uint8_t> input) {
   static const model::ModelFile file = serving::TestModel();
   auto parsed = serving::ParseRequest(request, file.network, 4, std::chrono::seconds(1));
   if (!parsed.ok()) return;
-  const auto result = std::make_shared<const cluster::InferResult>(
-      serving::FakeDevice::Answer(parsed->infer));
+  const auto result =
+      std::make_shared<const cluster::InferResult>(serving::FakeDevice::Answer(parsed->infer));
   inference::ModelInferResponse response;
-  serving::FillResponse({.result = result, .first_image = 0, .images = result->images}, parsed->form,
-                        file.network, &response);
+  serving::FillResponse({.result = result, .first_image = 0, .images = result->images},
+                        parsed->form, file.network, &response);
   BRAID_CHECK(response.outputs_size() == static_cast<int>(parsed->form.outputs.size()));
 }
 

@@ -1,5 +1,5 @@
-// The REST door as a stranger on the network meets it: bytes on a connection, all the way through the
-// HTTP head, the paths and the body to the reply. A real door on loopback.
+// The REST door as a stranger on the network meets it: bytes on a connection, all the way through
+// the HTTP head, the paths and the body to the reply. A real door on loopback.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -79,9 +79,9 @@ std::string Head(const std::string& line, const std::string& headers = "") {
 
 std::vector<Bytes> Seeds() {
   std::vector<Bytes> seeds;
-  for (const char* path :
-       {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/test_model",
-        "/v2/models/test_model/versions/1/config", "/v2/models/test%5fmodel/stats?a=b", "/nothing"}) {
+  for (const char* path : {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models",
+                           "/v2/models/test_model", "/v2/models/test_model/versions/1/config",
+                           "/v2/models/test%5fmodel/stats?a=b", "/nothing"}) {
     seeds.push_back(ToBytes(Head(std::string("GET ") + path)));
   }
   const std::string body =
@@ -89,9 +89,11 @@ std::vector<Bytes> Seeds() {
   const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n";
   seeds.push_back(ToBytes(Head("POST /v2/models/test_model/infer", length) + body));
   seeds.push_back(ToBytes(Head("POST /v2/models/test_model/infer",
-                               "Expect: 100-continue\r\nConnection: close\r\n" + length) + body));
+                               "Expect: 100-continue\r\nConnection: close\r\n" + length) +
+                          body));
   seeds.push_back(ToBytes(Head("POST /v2/models/test_model/infer",
-                               "Content-Length: 6\r\nInference-Header-Content-Length: 0\r\n") + "abcdef"));
+                               "Content-Length: 6\r\nInference-Header-Content-Length: 0\r\n") +
+                          "abcdef"));
   seeds.push_back(ToBytes(Head("POST /v2/repository/index", "Transfer-Encoding: chunked\r\n") +
                           "e\r\n{\"ready\":true}\r\n0\r\n\r\n" + Head("HEAD /v2")));
   return seeds;

@@ -1,5 +1,5 @@
-// A picture from anywhere. First byte: bit 0 for a model that takes RGB, bit 1 sets the checksums of
-// a PNG's chunks, which a hostile writer gets right and a fuzzer cannot.
+// A picture from anywhere. First byte: bit 0 for a model that takes RGB, bit 1 sets the checksums
+// of a PNG's chunks, which a hostile writer gets right and a fuzzer cannot.
 #include <turbojpeg.h>
 #include <zlib.h>
 
@@ -16,8 +16,8 @@ constexpr data::ImageSize kColour = {.height = 5, .width = 7, .channels = 3};
 void SetChecksums(Bytes& png) {
   size_t at = 8;  // behind the signature: length, kind, content, CRC-32 of kind and content
   while (png.size() - at >= 12 && png.size() > at) {
-    const size_t length = size_t{png[at]} << 24 | size_t{png[at + 1]} << 16 |
-                          size_t{png[at + 2]} << 8 | png[at + 3];
+    const size_t length =
+        size_t{png[at]} << 24 | size_t{png[at + 1]} << 16 | size_t{png[at + 2]} << 8 | png[at + 3];
     if (length > png.size() - at - 12) return;
     const auto crc = crc32(0, png.data() + at + 4, static_cast<uInt>(4 + length));
     for (size_t i = 0; i < 4; ++i) {

@@ -24,8 +24,7 @@ bool LittleWork(const convert::OnnxGraph& graph, const convert::FloatNetwork& ne
   double work = 0;
   for (const convert::FloatLayer& layer : network.layers) {
     const double places = static_cast<double>(layer.out_h) * layer.out_w;
-    work += places * layer.channels +
-            places * static_cast<double>(layer.weights.size()) +
+    work += places * layer.channels + places * static_cast<double>(layer.weights.size()) +
             places * layer.window.kernel_h * layer.window.kernel_w * layer.channels;
   }
   return work < kLittleWork;

@@ -1,7 +1,7 @@
-// A peer that has the key and means harm: an input is a script of what it sends to a simulated device
-// and when, with requests of honest clients in between. Whatever it does, each of those is answered
-// or refused once, by its deadline; and once the peer is gone all is as it was. A request that it
-// takes part in it can delay or answer wrongly (docs/security.md).
+// A peer that has the key and means harm: an input is a script of what it sends to a simulated
+// device and when, with requests of honest clients in between. Whatever it does, each of those is
+// answered or refused once, by its deadline; and once the peer is gone all is as it was. A request
+// that it takes part in it can delay or answer wrongly (docs/security.md).
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,7 +21,18 @@ using namespace cluster;
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-enum Step : uint8_t { kWait, kHello, kStart, kMap, kLogits, kFailed, kOther, kRequest, kRedial, kSteps };
+enum Step : uint8_t {
+  kWait,
+  kHello,
+  kStart,
+  kMap,
+  kLogits,
+  kFailed,
+  kOther,
+  kRequest,
+  kRedial,
+  kSteps
+};
 constexpr int kMaxSteps = 24;
 constexpr uint64_t kLife = 77;
 
@@ -178,7 +189,8 @@ class Script {
       case kRequest: {
         const int images = 1 + reader_.Byte() % 3;
         const uint8_t point = reader_.Byte();
-        const auto pinned = point < network_.points.size() ? std::optional<int>(point) : std::nullopt;
+        const auto pinned =
+            point < network_.points.size() ? std::optional<int>(point) : std::nullopt;
         group_.Submit(0, pinned, images, seconds(1));
         group_.RunFor(std::chrono::milliseconds(2));
         break;
@@ -205,7 +217,9 @@ class Script {
       start.placement.clear();
       for (int n = reader_.Byte() % 6; n > 0; --n) {
         const uint8_t who = reader_.Byte();
-        start.placement.push_back({who < 100 ? device : who < 200 ? self : DeviceIdOf("nobody"),
+        start.placement.push_back({who < 100   ? device
+                                   : who < 200 ? self
+                                               : DeviceIdOf("nobody"),
                                    who % 4, GroupSet(reader_.Byte() & 0x0fu)});
       }
     }
@@ -230,15 +244,15 @@ std::vector<Bytes> Seeds() {
     script.insert(script.end(), rest);
     return script;
   };
-  return {
-      {kRequest, 0, 0xff},
-      // Asked to take part, it is silent; or sends logits; or reports a failure.
-      after({kWait, 20, 0, kRequest, 0, 0xff, kWait, 0xff, 15}),
-      after({kWait, 20, 0, kRequest, 0, 0xff, kLogits, 0, 1, 0, 0}),
-      after({kWait, 20, 0, kRequest, 0, 0xff, kFailed, 0, 0, 1, 0}),
-      // Asks itself, and sends a map.
-      after({kStart, 0x81, 0xff, 0, kMap, 0x81, 1, 2, 0, 0, 1, kWait, 0xff, 8}),
-      after({kStart, 0x81, 0xff, 0, kOther, 0x00, 0x81, kRedial, kHello, 0b1100, 8, 0, kRequest, 1, 0xff})};
+  return {{kRequest, 0, 0xff},
+          // Asked to take part, it is silent; or sends logits; or reports a failure.
+          after({kWait, 20, 0, kRequest, 0, 0xff, kWait, 0xff, 15}),
+          after({kWait, 20, 0, kRequest, 0, 0xff, kLogits, 0, 1, 0, 0}),
+          after({kWait, 20, 0, kRequest, 0, 0xff, kFailed, 0, 0, 1, 0}),
+          // Asks itself, and sends a map.
+          after({kStart, 0x81, 0xff, 0, kMap, 0x81, 1, 2, 0, 0, 1, kWait, 0xff, 8}),
+          after({kStart, 0x81, 0xff, 0, kOther, 0x00, 0x81, kRedial, kHello, 0b1100, 8, 0, kRequest,
+                 1, 0xff})};
 }
 
 }  // namespace

@@ -56,12 +56,9 @@ std::vector<Bytes> JsonSeeds() {
   other["inputs"][0]["datatype"] = "FP32";
   other["inputs"][0]["data"] = {1.5, 2, -3e10, true};
   other["unknown"] = {{"a", {nullptr, "b"}}};
-  other["parameters"] = {{"braid_strict", true},
-                         {"braid_operating_point", "g0+1"},
-                         {"braid_min_accuracy", 0.5},
-                         {"braid_max_macs", 1000},
-                         {"timeout", 1000},
-                         {"binary_data_output", true}};
+  other["parameters"] = {{"braid_strict", true},      {"braid_operating_point", "g0+1"},
+                         {"braid_min_accuracy", 0.5}, {"braid_max_macs", 1000},
+                         {"timeout", 1000},           {"binary_data_output", true}};
   json texts = Request();
   texts["inputs"][0]["datatype"] = "BYTES";
   texts["inputs"][0]["data"] = {"a", "\u00e9"};

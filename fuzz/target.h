@@ -14,7 +14,8 @@ using Bytes = std::vector<uint8_t>;
 
 struct Target {
   std::string_view name;
-  // Feeds the entrance. Refusing is fine; a crash, a sanitizer's report, a BRAID_CHECK are findings.
+  // Feeds the entrance. Refusing is fine; a crash, a sanitizer's report, a BRAID_CHECK are
+  // findings.
   void (*run)(std::span<const uint8_t> input);
   // Small inputs made by Braid's own writers, which reach deep from the start.
   std::vector<Bytes> (*seeds)();

@@ -1,5 +1,5 @@
-// The key of a group as operators meet it: who stays out of a running group and what its log says, and
-// a change of the key under load. What the handshake does below is tested in cluster/link.
+// The key of a group as operators meet it: who stays out of a running group and what its log says,
+// and a change of the key under load. What the handshake does below is tested in cluster/link.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -58,8 +58,7 @@ class DeviceKeysTest : public ProcessTest {
   }
   bool Logs(const std::string& name, const std::string& text) const {
     for (const TimePoint limit = std::chrono::steady_clock::now() + seconds(60);
-         std::chrono::steady_clock::now() < limit;
-         std::this_thread::sleep_for(milliseconds(20))) {
+         std::chrono::steady_clock::now() < limit; std::this_thread::sleep_for(milliseconds(20))) {
       if (Log(name).find(text) != std::string::npos) return true;
     }
     return false;
