@@ -70,7 +70,7 @@ struct Line {
 class Relay final : public std::enable_shared_from_this<Relay> {
  public:
   Relay(TcpLoop* loop, const bool* frozen, std::array<Line*, 2> lines, tcp::socket client)
-      : loop_(loop), frozen_(frozen), client_(std::move(client)), target_(loop->io()) {
+      : frozen_(frozen), client_(std::move(client)), target_(loop->io()) {
     for (size_t way = 0; way < 2; ++way) {
       pipes_[way] = std::make_unique<Pipe>(loop, lines[way]);
     }
@@ -214,7 +214,6 @@ class Relay final : public std::enable_shared_from_this<Relay> {
     target_.close(ignored);
   }
 
-  TcpLoop* loop_;
   const bool* frozen_;
   tcp::socket client_;
   tcp::socket target_;
