@@ -16,6 +16,7 @@ using Work = std::function<Status()>;
 // the sub-command with its options and sets `work` from its callback. In the order of --help.
 #define BRAID_COMMANDS(X) \
   X(Demo)                 \
+  X(Chaos)                \
   X(Device)               \
   X(Infer)                \
   X(Eval)                 \
