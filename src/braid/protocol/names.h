@@ -33,4 +33,8 @@ inline constexpr std::string_view kMacs = "braid_macs";        // for one image
 inline constexpr std::string_view kExit = "braid_exit";        // index of the head that answered
 inline constexpr std::string_view kFailovers = "braid_failovers";  // attempts given up in the group
 
+// In the trailing metadata of a gRPC refusal: milliseconds before which a retry is of no use
+// (gRFC A6).
+inline constexpr std::string_view kRetryPushback = "grpc-retry-pushback-ms";
+
 }  // namespace braid::protocol

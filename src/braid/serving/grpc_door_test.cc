@@ -255,6 +255,19 @@ TEST_F(DoorTest, ACancelledCallEndsAndALateAnswerIsDropped) {
   EXPECT_TRUE(Infer(Request(), &response).ok());
 }
 
+TEST_F(DoorTest, ARefusalSaysWhenToComeAgain) {
+  OpenReady();
+  device_.SetHandler([](const auto&, const auto& done) { done(ResourceExhausted("full")); });
+  grpc::ClientContext context;
+  inference::ModelInferResponse response;
+  EXPECT_EQ(stub_->ModelInfer(&context, Request(), &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto hint = trailers.find("grpc-retry-pushback-ms");
+  ASSERT_NE(hint, trailers.end());
+  EXPECT_GE(std::stoi(std::string(hint->second.data(), hint->second.size())), 1);
+}
+
 TEST_F(DoorTest, RefusesAMessageLargerThanAnyBatch) {
   OpenReady();
   inference::ModelInferRequest request = Request();

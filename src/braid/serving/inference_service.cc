@@ -1,5 +1,6 @@
 #include "braid/serving/inference_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "braid/protocol/grpc_status.h"
+#include "braid/protocol/names.h"
 #include "braid/serving/descriptions.h"
 #include "braid/serving/request.h"
 
@@ -51,8 +53,12 @@ class InferCall final : public grpc::ServerUnaryReactor {
     InferCall* call = nullptr;  // null once the call has been finished
   };
 
-  InferCall(Catalog::ModelPtr model, ReplyForm form, ModelInferResponse* response)
-      : model_(std::move(model)), form_(std::move(form)), response_(response) {
+  InferCall(Catalog::ModelPtr model, ReplyForm form, grpc::CallbackServerContext* context,
+            ModelInferResponse* response)
+      : model_(std::move(model)),
+        form_(std::move(form)),
+        context_(context),
+        response_(response) {
     link_->call = this;
   }
 
@@ -106,11 +112,21 @@ class InferCall final : public grpc::ServerUnaryReactor {
       call->model_->statistics().AddOutput(std::chrono::steady_clock::now() - begun);
       return OkStatus();
     });
+    if (status.code() == StatusCode::kResourceExhausted) call->SayWhenToRetry();
     call->Finish(protocol::ToGrpc(status));
+  }
+
+  // What Retry-After is at the other door.
+  void SayWhenToRetry() {
+    const auto wait =
+        std::chrono::ceil<std::chrono::milliseconds>(model_->dispatcher().ExpectedWait());
+    context_->AddTrailingMetadata(std::string(protocol::kRetryPushback),
+                                  std::to_string(std::max<int64_t>(1, wait.count())));
   }
 
   const Catalog::ModelPtr model_;
   const ReplyForm form_;
+  grpc::CallbackServerContext* const context_;  // gRPC's, until OnDone
   ModelInferResponse* const response_;
   Dispatcher::Ticket ticket_;  // guarded by the link's mutex
   const std::shared_ptr<Link> link_ = std::make_shared<Link>();
@@ -241,7 +257,8 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
     if (model != nullptr) model->statistics().AddFailure(status.code(), Duration{}, false);
     return AnswerNow(context, [&] { return status; });
   }
-  auto* call = new InferCall(std::move(model), std::move(parsed->form), response);  // see OnDone
+  auto* call =  // see OnDone
+      new InferCall(std::move(model), std::move(parsed->form), context, response);
   call->Start(MakeJob(std::move(*parsed), arrived));
   return call;
 }
