@@ -243,6 +243,28 @@ TEST_F(CliTest, ImportsOnnx) {
   EXPECT_FALSE(std::filesystem::exists(In("j.braid")));
 }
 
+TEST_F(CliTest, QuantizesInTheSchemesThatItCompares) {
+  const std::string onnx = std::string(BRAID_ONNX) + "/digits_resnet.onnx";
+  const std::string common = "quantize --json --mean 128 --std 64 --limit 16 --data digits --test 20 ";
+  for (const std::string scheme : {"bounded", "minmax", "entropy"}) {
+    const Outcome outcome = Run(common + "--bits 6 --step per-layer --scheme " + scheme + " " + onnx);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json test = outcome.Report()["test"];
+    EXPECT_EQ(test["split"], "test");
+    EXPECT_GE(test["float_accuracy"], 0.9);
+    EXPECT_GE(test["accuracy"], 0.7) << scheme;
+    EXPECT_GT(test["layers"][1]["sqnr_db"], 10) << scheme;
+    EXPECT_FALSE(outcome.Report().contains("model"));
+  }
+  for (const std::string wrong : {"--bits 6", "--scheme minmax"}) {
+    const Outcome outcome = Run(common + wrong + " --out " + In("q.braid") + " " + onnx);
+    EXPECT_EQ(outcome.code, 2) << "a model file holds 8 bits of the bounded scheme only";
+    EXPECT_FALSE(std::filesystem::exists(In("q.braid")));
+  }
+  EXPECT_EQ(Run("quantize --data digits " + onnx).code, 2) << "neither --out nor --test";
+  EXPECT_EQ(Run(common + "--snap " + onnx).code, 2) << "--snap without one step a layer";
+}
+
 TEST_F(CliTest, InspectsAModel) {
   const json report = Run("inspect --json " + Model()).Report();
   EXPECT_EQ(report["groups"], 4);

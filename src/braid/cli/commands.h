@@ -23,7 +23,7 @@ using Work = std::function<Status()>;
   X(Inspect)              \
   X(Verify)               \
   X(Export)               \
-  X(Import)               \
+  X(Quantize)             \
   X(Data)                 \
   X(Train)                \
   X(Bench)                \
