@@ -33,12 +33,14 @@ def link(case):
 def rates(cases):
     def ratio(case, key):
         r = case["ratios"][key]
+        if r["median"] == 0:  # no request ended within the window
+            return "–"
         return f"{r['median']:.2f} ({r['min']:.2f}–{r['max']:.2f})"
 
     head = ["delay ms", "Mbit/s", "speed", "kernels", "open", *NAMES,
             "HT / Static", "HT / Dynamic", "HA / Static"]
     return table(head, [
-        [*link(c), str(c["in_flight"]), *(f"{c[way + '_ips']:,.0f}" for way in WAYS),
+        [*link(c), str(c["in_flight"]), *(f"{c[way + '_ips']:,.0f}" if c[way + "_ips"] else "–" for way in WAYS),
          *(ratio(c, key) for key in
            ("fluid_ht_to_static", "fluid_ht_to_dynamic", "fluid_ha_to_static"))]
         for c in cases if c.get("sources", 2) == 2])

@@ -63,6 +63,9 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
     ::dup2(to_child[0], STDIN_FILENO);
     ::dup2(from_child[1], STDOUT_FILENO);
     if (errors >= 0) ::dup2(errors, STDERR_FILENO);
+    // Asio's sockets are inherited: a copy in here would keep a connection open that its owner has
+    // closed, and the other side would wait for an end that never comes.
+    ::close_range(STDERR_FILENO + 1, ~0U, 0);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }

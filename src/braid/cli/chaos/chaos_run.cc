@@ -33,6 +33,7 @@ constexpr Duration kLongestWindow = seconds(1);
 constexpr Duration kCalm = milliseconds(300);
 constexpr Duration kWholeTimeout = seconds(15);
 constexpr size_t kMostViolations = 50;
+constexpr int64_t kLogEndBytes = 4096;
 constexpr const char* kClockLibrary = "libbraid_clock_jump.so";
 constexpr const char* kCalmName = "none";
 
@@ -379,8 +380,14 @@ void ChaosRun::MakeWhole(const std::string& scenario, TimePoint healed) {
       continue;
     }
     broken_ = true;
-    return Violation(fmt::format("after {} the devices do not combine at the door of {}: {}",
-                                 scenario, devices_[i]->name(), what));
+    Violation(fmt::format("after {} the devices do not combine at the door of {}: {}", scenario,
+                          devices_[i]->name(), what));
+    // The logs go with the run; what they end with says who does not hear whom.
+    for (const auto& device : devices_) {
+      spdlog::error("the log of {} ends:\n{}", device->name(),
+                    device->LogSince(std::max<int64_t>(0, device->LogBytes() - kLogEndBytes)));
+    }
+    return;
   }
   outcome_.whole_again_ms[scenario].push_back(Milliseconds(Now() - healed));
 }
