@@ -43,6 +43,8 @@ class Trainer {
 
   // Goes on from a checkpoint of the same recipe.
   Status Restore(const std::string& checkpoint);
+  // Takes the weights of a checkpoint whose network is the same; its recipe may be another.
+  Status StartFrom(const std::string& checkpoint);
   // Trains to the end. CANCELLED when told to stop: the checkpoint is written then.
   Status Run(const TrainerOptions& options);
 
@@ -56,14 +58,14 @@ class Trainer {
   int StageSteps(const Stage& stage) const;
   void Enter(const Stage& stage);
   void Bound(const Stage& stage);
-  double Step(const Stage& stage, double learning_rate);
+  torch::Tensor Step(const Stage& stage, double learning_rate);  // the loss, on the device
   torch::Tensor NextInput(int global_step, torch::Tensor& targets);
 
   Recipe recipe_;
   Family family_;
   const data::Dataset& train_;
   BraidedNet net_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   Batches batches_;
   std::vector<Stage> stages_;
   torch::Tensor trainable_;  // flat mask of the stage; undefined: everything
