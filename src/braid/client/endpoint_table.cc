@@ -21,6 +21,7 @@ EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded) {
   };
   for (int i = 0; i < static_cast<int>(rows_.size()); ++i) {
     if (excluded[static_cast<size_t>(i)]) continue;
+    if (Row(i).report.outstanding >= options_.most_outstanding) continue;
     if (best < 0 || rank(i) < rank(best)) best = i;
   }
   if (best < 0) return {};
@@ -37,6 +38,7 @@ void EndpointTable::Answered(int endpoint, Duration latency) {
   row.report.up = true;
   row.failures = 0;
   ++row.report.answered;
+  latencies_.Add(latency);
   // An eighth of the difference, as TCP smooths its round trips.
   usual_latency_ = usual_latency_ == Duration::zero()
                        ? latency
@@ -73,7 +75,7 @@ TimePoint EndpointTable::ProbeFailed(int endpoint, const std::string& error, Tim
   return NextProbe(&row, now);
 }
 
-Duration EndpointTable::HedgeAfter() const {
+Duration EndpointTable::SuspectAfter() const {
   return std::max(options_.attempt_timeout, 4 * usual_latency_);
 }
 

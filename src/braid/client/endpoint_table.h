@@ -9,6 +9,7 @@
 
 #include "braid/base/clock.h"
 #include "braid/client/client.h"
+#include "braid/client/latency_window.h"
 
 namespace braid::client {
 
@@ -17,10 +18,11 @@ class EndpointTable {
   explicit EndpointTable(const ClientOptions& options);
 
   struct Pick {
-    int endpoint = -1;  // -1: none but `excluded` ones
+    int endpoint = -1;  // -1: none but `excluded` and full ones
     bool up = false;
   };
-  // The endpoint for the next attempt, never one of `excluded`: an endpoint that is up if there is
+  // The endpoint for the next attempt, never one of `excluded` nor one with
+  // ClientOptions::most_outstanding attempts open: an endpoint that is up if there is
   // one, else the one that has been down for longest since its last try.
   Pick Choose(const std::vector<bool>& excluded);
 
@@ -37,8 +39,13 @@ class EndpointTable {
   // Down still. Returns when to probe next.
   TimePoint ProbeFailed(int endpoint, const std::string& error, TimePoint now);
 
-  // How long to wait for an answer before asking another endpoint, too.
-  Duration HedgeAfter() const;
+  // An attempt was cancelled after `elapsed`, since another one won.
+  void GivenUp(Duration elapsed) { latencies_.Add(elapsed); }
+
+  // After how long without an answer an endpoint is suspected.
+  Duration SuspectAfter() const;
+  // Of attempts at all endpoints; nothing while too few are known.
+  std::optional<Duration> P95() const { return latencies_.P95(); }
 
   bool up(int endpoint) const { return Row(endpoint).report.up; }
   std::vector<EndpointReport> Reports() const;
@@ -58,6 +65,7 @@ class EndpointTable {
   std::vector<RowData> rows_;
   uint64_t turn_ = 0;
   Duration usual_latency_{};  // smoothed over all answers; 0 before the first
+  LatencyWindow latencies_;
 };
 
 }  // namespace braid::client

@@ -35,6 +35,17 @@ TEST(EndpointTableTest, LeastOutstandingTakesTheLessBusyAndTiesInTurn) {
   EXPECT_EQ(table.Choose(kNone).endpoint, 0);
 }
 
+TEST(EndpointTableTest, AFullEndpointGetsNothingMore) {
+  ClientOptions options = Three();
+  options.most_outstanding = 2;
+  EndpointTable table(options);
+  for (int i = 0; i < 6; ++i) table.Started(table.Choose(kNone).endpoint);
+  for (const EndpointReport& report : table.Reports()) EXPECT_EQ(report.outstanding, 2);
+  EXPECT_EQ(table.Choose(kNone).endpoint, -1);
+  table.Ended(1);
+  EXPECT_EQ(table.Choose(kNone).endpoint, 1);
+}
+
 TEST(EndpointTableTest, ADownEndpointIsTheLastResort) {
   EndpointTable table(Three());
   ASSERT_TRUE(table.Failed(0, "gone", TimePoint{}).has_value());
@@ -68,14 +79,14 @@ TEST(EndpointTableTest, OneProbeAtATime) {
   EXPECT_EQ(table.Reports()[0].last_error, "y");
 }
 
-TEST(EndpointTableTest, HedgesLaterWhereAnswersUsuallyTakeLong) {
+TEST(EndpointTableTest, SuspectsLaterWhereAnswersUsuallyTakeLong) {
   EndpointTable table(Three());
-  EXPECT_EQ(table.HedgeAfter(), milliseconds(150));
+  EXPECT_EQ(table.SuspectAfter(), milliseconds(150));
   table.Answered(0, milliseconds(2));
-  EXPECT_EQ(table.HedgeAfter(), milliseconds(150));
+  EXPECT_EQ(table.SuspectAfter(), milliseconds(150));
   for (int i = 0; i < 100; ++i) table.Answered(0, milliseconds(100));
-  EXPECT_GT(table.HedgeAfter(), milliseconds(390));
-  EXPECT_LE(table.HedgeAfter(), milliseconds(400));
+  EXPECT_GT(table.SuspectAfter(), milliseconds(390));
+  EXPECT_LE(table.SuspectAfter(), milliseconds(400));
 }
 
 }  // namespace
