@@ -49,8 +49,7 @@ void Call::Start() {
   Advance([this](TimePoint now) { return plan_.Start(now); });
 }
 
-template <typename Step>
-void Call::Advance(Step step) {
+void Call::Advance(const std::function<CallSteps(TimePoint now)>& step) {
   std::optional<TimePoint> next;
   const CallSteps steps = pool_->WithState([&](CallState*) {
     CallSteps made = step(Now());

@@ -2,6 +2,7 @@
 // Layer: client.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,8 +35,7 @@ class Call : public std::enable_shared_from_this<Call> {
   };
 
   // Runs `step` of the plan under the pool's lock, then carries out what it says.
-  template <typename Step>
-  void Advance(Step step);
+  void Advance(const std::function<CallSteps(TimePoint now)>& step);
   void Send(int endpoint);
   void OnFinished(const std::shared_ptr<Attempt>& attempt, const grpc::Status& outcome);
   void RunLocal();
