@@ -117,7 +117,8 @@ endfunction()
 # A *_test.cc that no target builds is a test that silently never runs: refuse it.
 function(braid_check_every_test_is_built)
   get_property(built GLOBAL PROPERTY BRAID_BUILT_TESTS)
-  file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_test.cc ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_test.cc ${CMAKE_SOURCE_DIR}/tests/*_test.cc
+       ${CMAKE_SOURCE_DIR}/fuzz/*_test.cc)
   foreach(file IN LISTS found)
     if(file MATCHES "/training/" AND NOT BRAID_TRAIN)
       continue()

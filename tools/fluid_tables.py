@@ -131,58 +131,68 @@ def table(head, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
+# Label, recipe, point, target on MNIST, on Fashion-MNIST.
+FIGURES = [
+    ("Static", "static", "g0-3", "", ""),
+    ("combined `g0-3`, two devices", "fluid2", "g0-3", "≥ 99.1", "≥ 91.0"),
+    ("combined by added logits `g0+1,2+3`", "fluid2", "g0+1,2+3", "", ""),
+    ("lower half `g0+1`", "fluid2", "g0+1", "≥ 98.7", "≥ 90.0"),
+    ("upper half `g2+3`", "fluid2", "g2+3", "≥ 98.7", "≥ 90.0"),
+    ("three quarters `g0-2`", "fluid2", "g0-2", "", ""),
+    ("lower quarter `g0`", "fluid2", "g0", "≥ 98.2", "≥ 88.3"),
+    ("upper quarter `g2`", "fluid2", "g2", "≥ 98.2", "≥ 88.3"),
+    ("combined `g0-3`, four devices", "fluid4", "g0-3", "", ""),
+    ("combined by added logits `g0,1,2,3`", "fluid4", "g0,1,2,3", "", ""),
+    ("worst quarter", "fluid4", lambda run: worst(run, 1), "≥ 98.2", "≥ 88.3"),
+    ("worst pair", "fluid4", lambda run: worst(run, 2), "≥ 98.7", "≥ 90.0"),
+    ("worst of the 15 subsets", "fluid4", worst, "≥ 98.0", "≥ 87.0"),
+]
+# Label, recipes, function of recipe and data, target on MNIST, on Fashion-MNIST by recipe.
+COMPARISONS = [
+    ("combined minus Static, means", minus_static, "≥ −0.15", ("≥ −0.4", "≥ −0.6")),
+    ("worst sub-network minus its width alone, means", minus_alone, "≥ −0.3",
+     ("≥ −0.5", "≥ −0.5")),
+    ("least gain by adding a group",
+     lambda recipe, data: shown(recipe, data, least_gain, "{:+.2f}"), "≥ −0.2",
+     ("≥ −0.2", "≥ −0.2")),
+]
+INTEGERS = "integer minus float (same bounds, nothing rounded), all points"
+
+
+def asked(point):
+    return lambda run: run["asked"][point]
+
+
+COMPETITORS = [
+    ("quarter alone", "alone1", "g0"), ("half alone", "ensemble2", "g0+1"),
+    ("half alone, another initialization", "ensemble2", "g2+3"),
+    ("three quarters alone", "alone3", "g0-2"),
+    ("two independent halves, logits averaged", "ensemble2", "g0+1,2+3"),
+    ("Dynamic, 25 %", "dynamic", "g0"), ("Dynamic, 50 %", "dynamic", "g0+1"),
+    ("Dynamic, 75 %", "dynamic", "g0-2"), ("Dynamic, 100 %", "dynamic", "g0-3"),
+    ("Dynamic, upper half asked alone", "dynamic", asked("g2+3")),
+    ("Static, half `g0+1` asked alone", "static", asked("g0+1")),
+    ("Static, half `g2+3` asked alone", "static", asked("g2+3")),
+]
+
+
 def targets():
-    full, quarter, half = "g0-3", lambda r: worst(r, 1), lambda r: worst(r, 2)
-    figures = [
-        ("Static", "static", full, "", ""),
-        ("combined `g0-3`, two devices", "fluid2", full, "≥ 99.1", "≥ 91.0"),
-        ("combined by added logits `g0+1,2+3`", "fluid2", "g0+1,2+3", "", ""),
-        ("lower half `g0+1`", "fluid2", "g0+1", "≥ 98.7", "≥ 90.0"),
-        ("upper half `g2+3`", "fluid2", "g2+3", "≥ 98.7", "≥ 90.0"),
-        ("three quarters `g0-2`", "fluid2", "g0-2", "", ""),
-        ("lower quarter `g0`", "fluid2", "g0", "≥ 98.2", "≥ 88.3"),
-        ("upper quarter `g2`", "fluid2", "g2", "≥ 98.2", "≥ 88.3"),
-        ("combined `g0-3`, four devices", "fluid4", full, "", ""),
-        ("combined by added logits `g0,1,2,3`", "fluid4", "g0,1,2,3", "", ""),
-        ("worst quarter", "fluid4", quarter, "≥ 98.2", "≥ 88.3"),
-        ("worst pair", "fluid4", half, "≥ 98.7", "≥ 90.0"),
-        ("worst of the 15 subsets", "fluid4", worst, "≥ 98.0", "≥ 87.0"),
-    ]
     rows = [(label, f"`{recipe}`", m, shown(recipe, "mnist", point),
              f, shown(recipe, "fashion-mnist", point))
-            for label, recipe, point, m, f in figures]
-
-    def both(label, recipe, mnist, fashion, value):
-        rows.append((label, recipe, mnist, value("mnist"), fashion, value("fashion-mnist")))
-
-    for recipe, fashion in (("fluid2", "≥ −0.4"), ("fluid4", "≥ −0.6")):
-        both("combined minus Static, means", f"`{recipe}`", "≥ −0.15", fashion,
-             lambda data: minus_static(recipe, data))
-    for recipe in ("fluid2", "fluid4"):
-        both("worst sub-network minus its width alone, means", f"`{recipe}`", "≥ −0.3", "≥ −0.5",
-             lambda data: minus_alone(recipe, data))
-    for recipe in ("fluid2", "fluid4"):
-        both("least gain by adding a group", f"`{recipe}`", "≥ −0.2", "≥ −0.2",
-             lambda data: shown(recipe, data, least_gain, "{:+.2f}"))
-    both("integer minus float (same bounds, nothing rounded), all points", "all", "0.1, 0.3",
-         "0.1, 0.3", gaps_to_float)
+            for label, recipe, point, m, f in FIGURES]
+    for label, value, mnist, fashion in COMPARISONS:
+        for recipe, wanted in zip(("fluid2", "fluid4"), fashion):
+            rows.append((label, f"`{recipe}`", mnist, value(recipe, "mnist"),
+                         wanted, value(recipe, "fashion-mnist")))
+    rows.append((INTEGERS, "all", "0.1, 0.3", gaps_to_float("mnist"),
+                 "0.1, 0.3", gaps_to_float("fashion-mnist")))
     return table(("", "recipe", "MNIST target", "MNIST", "Fashion target", "Fashion-MNIST"), rows)
 
 
 def competitors():
-    asked = lambda point: lambda run: run["asked"][point]
-    figures = [("quarter alone", "alone1", "g0"), ("half alone", "ensemble2", "g0+1"),
-               ("half alone, another initialization", "ensemble2", "g2+3"),
-               ("three quarters alone", "alone3", "g0-2"),
-               ("two independent halves, logits averaged", "ensemble2", "g0+1,2+3"),
-               ("Dynamic, 25 %", "dynamic", "g0"), ("Dynamic, 50 %", "dynamic", "g0+1"),
-               ("Dynamic, 75 %", "dynamic", "g0-2"), ("Dynamic, 100 %", "dynamic", "g0-3"),
-               ("Dynamic, upper half asked alone", "dynamic", asked("g2+3")),
-               ("Static, half `g0+1` asked alone", "static", asked("g0+1")),
-               ("Static, half `g2+3` asked alone", "static", asked("g2+3"))]
     return table(("", "recipe", "MNIST", "Fashion-MNIST"),
                  [(label, f"`{recipe}`", *(shown(recipe, d, point) for d in DATA))
-                  for label, recipe, point in figures])
+                  for label, recipe, point in COMPETITORS])
 
 
 def four_devices(data):
@@ -196,15 +206,16 @@ def four_devices(data):
 
 
 def cifar():
-    rows = []
-    for recipe in ("static", "dynamic", "fluid2", "fluid4"):
-        for run in runs_of(recipe, "cifar10"):
-            for point, (accuracy, real) in run["points"].items():
-                rows.append((f"`{recipe}`", f"`{point}`", f"{run['cost'][point][0] / 1e6:.2f}",
-                             f"{accuracy:.2f}", f"{accuracy - real:+.2f}"))
-            for point, accuracy in run["asked"].items():
-                rows.append((f"`{recipe}`", f"`{point}` asked alone", "", f"{accuracy:.2f}", ""))
-    return table(("recipe", "point", "MMAC", "accuracy", "integer minus float"), rows)
+    """The rows of both tables above, for the one data set without targets."""
+    data = "cifar10"
+    rows = [(label, f"`{recipe}`", shown(recipe, data, point))
+            for label, recipe, point, _, _ in FIGURES]
+    rows += [(label, f"`{recipe}`", value(recipe, data))
+             for label, value, _, _ in COMPARISONS for recipe in ("fluid2", "fluid4")]
+    rows.append((INTEGERS, "all", gaps_to_float(data)))
+    rows += [(label, f"`{recipe}`", shown(recipe, data, point))
+             for label, recipe, point in COMPETITORS]
+    return table(("", "recipe", "CIFAR-10"), rows)
 
 
 def settings():

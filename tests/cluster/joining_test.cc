@@ -1,6 +1,11 @@
 // Who may join a group over real sockets, and what becomes of those who may not.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "braid/cluster/link/address.h"
 #include "braid/cluster/sim/braided_network.h"
 #include "braid/runtime/testing/random_network.h"
 #include "tcp_group.h"
@@ -52,6 +57,24 @@ TEST_F(JoiningTest, ADeviceOfTheSameNameIsRefusedWithTheReason) {
   DeviceOptions options = Second();
   options.name = "first";
   ExpectRefused(model_, options, "the name 'first' is taken");
+}
+
+TEST_F(JoiningTest, AStrangerThatSpeaksAnotherProtocolIsCutAndTheLogSaysWhy) {
+  const auto address = ParseAddress(first_.address());
+  ASSERT_TRUE(address.ok());
+  const int stranger = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(address->port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(stranger, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+  const std::string words = "GET / HTTP/1.1\r\n\r\n";
+  ASSERT_EQ(::send(stranger, words.data(), words.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(words.size()));
+  EXPECT_TRUE(Eventually([&] {
+    return first_.Log().find("does not begin with the magic") != std::string::npos;
+  })) << first_.Log();
+  ::close(stranger);
 }
 
 TEST_F(JoiningTest, TwoDevicesThatDialEachOtherKeepOneConnectionAndAnswer) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "braid/bench/contender.h"
+#include "braid/bench/ladder.h"
 #include "braid/bench/networks.h"
 #include "braid/bench/rounds.h"
 #include "braid/bench/runner.h"
@@ -47,6 +48,21 @@ TEST(BraidKernelsTest, OutputsEqualTheReferenceOnEveryPath) {
     }
   }
   EXPECT_GE(checked, 20);
+}
+
+TEST(LadderTest, EveryStepGivesTheReferencesOutput) {
+  for (const KernelCase& c : {KernelCase{CaseSet::kThin, 30, 20, 36, 0},
+                              KernelCase{CaseSet::kConvolution, 64, 16, 144, 8}}) {
+    const Problem problem = MakeProblem(c, ElementKind::kU7, 7);
+    const auto steps = MakeLadder(problem);
+    ASSERT_TRUE(steps.ok()) << steps.status().ToString();
+    EXPECT_GE(steps->size(), 3u);
+    for (const LadderStep& step : *steps) {
+      step.contender->Run();
+      const Status status = CheckOutput(problem, *step.contender);
+      EXPECT_TRUE(status.ok()) << c.name() << ", " << step.name << ": " << status.ToString();
+    }
+  }
 }
 
 TEST(BraidKernelsTest, AWrongOutputIsFound) {

@@ -14,5 +14,6 @@ using Work = std::function<Status()>;
 void AddKernelsCommand(CLI::App& program, Work& work);
 void AddModelCommand(CLI::App& program, Work& work);
 void AddAcc16Command(CLI::App& program, Work& work);
+void AddLadderCommand(CLI::App& program, Work& work);
 
 }  // namespace braid::bench

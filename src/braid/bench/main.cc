@@ -42,6 +42,7 @@ int Run(int argc, char** argv) {
   braid::bench::AddKernelsCommand(program, work);
   braid::bench::AddModelCommand(program, work);
   braid::bench::AddAcc16Command(program, work);
+  braid::bench::AddLadderCommand(program, work);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

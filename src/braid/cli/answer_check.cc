@@ -18,24 +18,35 @@ constexpr int kBatch = 32;  // as braid eval: large enough to keep weights warm
 AnswerCheck::AnswerCheck(const model::Network& network, const data::Dataset& dataset)
     : dataset_(dataset), shares_(network, kernels::BestPath()) {}
 
+Result<const std::vector<int32_t>*> AnswerCheck::LogitsOf(const model::OperatingPoint& point) {
+  auto known = logits_.find(point.name);
+  if (known == logits_.end()) {
+    BRAID_ASSIGN_OR_RETURN(const PointPlan plan, PointPlan::Make(shares_, point, 1, kBatch));
+    const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    const auto classes = static_cast<int>(shares_.network().labels.size());
+    BRAID_ASSIGN_OR_RETURN(Evaluation evaluation,
+                           Evaluate(plan, dataset_, classes, kBatch, threads));
+    known = logits_.emplace(point.name, std::move(evaluation.logits)).first;
+  }
+  return &known->second;
+}
+
+Status AnswerCheck::Prepare() {
+  for (const model::OperatingPoint& point : shares_.network().points) {
+    BRAID_RETURN_IF_ERROR(LogitsOf(point).status());
+  }
+  return OkStatus();
+}
+
 Result<bool> AnswerCheck::Equals(const StreamAnswer& answer) {
   const model::Network& network = shares_.network();
   const size_t classes = network.labels.size();
-  const std::string& name = answer.reply.operating_point;
-  auto known = logits_.find(name);
-  if (known == logits_.end()) {
-    const int index = model::FindPoint(network, name);
-    if (index < 0) return false;  // it names a point that does not exist
-    BRAID_ASSIGN_OR_RETURN(
-        const PointPlan plan,
-        PointPlan::Make(shares_, network.points[static_cast<size_t>(index)], 1, kBatch));
-    const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    BRAID_ASSIGN_OR_RETURN(Evaluation evaluation,
-                           Evaluate(plan, dataset_, static_cast<int>(classes), kBatch, threads));
-    known = logits_.emplace(name, std::move(evaluation.logits)).first;
-  }
+  const int index = model::FindPoint(network, answer.reply.operating_point);
+  if (index < 0) return false;  // it names a point that does not exist
+  BRAID_ASSIGN_OR_RETURN(const std::vector<int32_t>* logits,
+                         LogitsOf(network.points[static_cast<size_t>(index)]));
   const std::span<const int32_t> expected =
-      std::span(known->second)
+      std::span(*logits)
           .subspan(static_cast<size_t>(answer.first_image) * classes,
                    static_cast<size_t>(answer.images) * classes);
   if (!std::equal(expected.begin(), expected.end(), answer.reply.logits.begin(),

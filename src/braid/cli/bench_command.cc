@@ -112,6 +112,7 @@ void AddBenchCommand(CLI::App& program, Work& work) {
   AddSibling(*bench, "kernels", "Kernels beside FBGEMM and oneDNN, where they were found", work);
   AddSibling(*bench, "model", "A whole network beside ONNX Runtime, where it is given", work);
   AddSibling(*bench, "acc16", "What 16-bit sums with outliers apart would gain, at most", work);
+  AddSibling(*bench, "ladder", "What each idea of the kernels gained, case by case", work);
   CLI::App* command = bench->add_subcommand(
       "cluster",
       "Images per second of one device, of replicas, and of Static, Dynamic and Fluid "

@@ -30,16 +30,25 @@ void CloseIfOpen(int* fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std::string>& argv) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std::string>& argv,
+                                                          const std::string& error_path) {
   BRAID_CHECK(!argv.empty());
+  int errors = -1;
+  if (!error_path.empty()) {
+    errors = ::open(error_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (errors < 0) return Internal(error_path + ": cannot open: " + std::strerror(errno));
+  }
   int to_child[2], from_child[2];
   if (::pipe2(to_child, O_CLOEXEC) != 0) {
-    return Internal(std::string("cannot make a pipe: ") + std::strerror(errno));
+    const Status status = Internal(std::string("cannot make a pipe: ") + std::strerror(errno));
+    CloseIfOpen(&errors);
+    return status;
   }
   if (::pipe2(from_child, O_CLOEXEC) != 0) {
     const Status status = Internal(std::string("cannot make a pipe: ") + std::strerror(errno));
     ::close(to_child[0]);
     ::close(to_child[1]);
+    CloseIfOpen(&errors);
     return status;
   }
   // Everything the child needs is made before fork: only async-signal-safe calls come after it.
@@ -53,11 +62,16 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const std::vector<std:
     if (::getppid() != parent) ::_exit(127);  // the parent died before prctl
     ::dup2(to_child[0], STDIN_FILENO);
     ::dup2(from_child[1], STDOUT_FILENO);
+    if (errors >= 0) ::dup2(errors, STDERR_FILENO);
+    // Asio's sockets are inherited: a copy in here would keep a connection open that its owner has
+    // closed, and the other side would wait for an end that never comes.
+    ::close_range(STDERR_FILENO + 1, ~0U, 0);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
   ::close(to_child[0]);
   ::close(from_child[1]);
+  CloseIfOpen(&errors);
   if (pid < 0) {
     ::close(to_child[1]);
     ::close(from_child[0]);

@@ -16,8 +16,10 @@ namespace braid::cli {
 // the thread that started it ends, so start children from a thread that lives as long as they do.
 class ChildProcess {
  public:
-  // Standard input and output are pipes; standard error is shared. argv[0] is the program's path.
-  static Result<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& argv);
+  // Standard input and output are pipes; standard error is appended to the file `error_path`, or
+  // shared without one. argv[0] is the program's path.
+  static Result<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& argv,
+                                                     const std::string& error_path = "");
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

@@ -23,6 +23,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Outcome {
   int code = -1;
@@ -93,6 +94,14 @@ TEST_F(CliTest, TellsUsageErrorsFromFailures) {
   EXPECT_EQ(missing.code, 1);
   EXPECT_EQ(missing.out, "");
   EXPECT_THAT(missing.err, HasSubstr("missing.braid: no such file"));
+}
+
+// Those two bring 33 others along: a third of a cold start (docs/results/kernels.md).
+TEST_F(CliTest, LoadsNoDownloadLibraryAtItsStart) {
+  const std::string loaded = Run("", std::string("env LD_TRACE_LOADED_OBJECTS=1 ") + BRAID_PROGRAM).out;
+  EXPECT_THAT(loaded, HasSubstr("libcrypto"));
+  EXPECT_THAT(loaded, Not(HasSubstr("libcurl")));
+  EXPECT_THAT(loaded, Not(HasSubstr("libarchive")));
 }
 
 TEST_F(CliTest, HelpOfEveryCommandFitsAScreen) {
@@ -232,6 +241,28 @@ TEST_F(CliTest, ImportsOnnx) {
   EXPECT_EQ(broken.code, 1);
   EXPECT_THAT(broken.err, HasSubstr("not an ONNX file"));
   EXPECT_FALSE(std::filesystem::exists(In("j.braid")));
+}
+
+TEST_F(CliTest, QuantizesInTheSchemesThatItCompares) {
+  const std::string onnx = std::string(BRAID_ONNX) + "/digits_resnet.onnx";
+  const std::string common = "quantize --json --mean 128 --std 64 --limit 16 --data digits --test 20 ";
+  for (const std::string scheme : {"bounded", "minmax", "entropy"}) {
+    const Outcome outcome = Run(common + "--bits 6 --step per-layer --scheme " + scheme + " " + onnx);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json test = outcome.Report()["test"];
+    EXPECT_EQ(test["split"], "test");
+    EXPECT_GE(test["float_accuracy"], 0.9);
+    EXPECT_GE(test["accuracy"], 0.7) << scheme;
+    EXPECT_GT(test["layers"][1]["sqnr_db"], 10) << scheme;
+    EXPECT_FALSE(outcome.Report().contains("model"));
+  }
+  for (const std::string wrong : {"--bits 6", "--scheme minmax"}) {
+    const Outcome outcome = Run(common + wrong + " --out " + In("q.braid") + " " + onnx);
+    EXPECT_EQ(outcome.code, 2) << "a model file holds 8 bits of the bounded scheme only";
+    EXPECT_FALSE(std::filesystem::exists(In("q.braid")));
+  }
+  EXPECT_EQ(Run("quantize --data digits " + onnx).code, 2) << "neither --out nor --test";
+  EXPECT_EQ(Run(common + "--snap " + onnx).code, 2) << "--snap without one step a layer";
 }
 
 TEST_F(CliTest, InspectsAModel) {

@@ -16,13 +16,14 @@ using Work = std::function<Status()>;
 // the sub-command with its options and sets `work` from its callback. In the order of --help.
 #define BRAID_COMMANDS(X) \
   X(Demo)                 \
+  X(Chaos)                \
   X(Device)               \
   X(Infer)                \
   X(Eval)                 \
   X(Inspect)              \
   X(Verify)               \
   X(Export)               \
-  X(Import)               \
+  X(Quantize)             \
   X(Data)                 \
   X(Train)                \
   X(Bench)                \

@@ -106,6 +106,7 @@ sigset_t BlockEndSignals() {
   sigaddset(&signals, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a script that stops reading our events does not end the device
+  ::signal(SIGXFSZ, SIG_IGN);  // nor does a log that has reached the largest size allowed
   return signals;
 }
 

@@ -8,11 +8,13 @@ namespace braid::cli {
 
 Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessOptions& options,
                                                             Duration timeout) {
-  std::vector<std::string> argv = {options.program.empty() ? SelfPath() : options.program,
-                                   "device",
+  std::vector<std::string> argv = options.wrapper;
+  argv.push_back(options.program.empty() ? SelfPath() : options.program);
+  const bool repository = !options.repository.empty();
+  const std::vector<std::string> rest = {"device",
                                    "--json",
-                                   "--model",
-                                   options.model,
+                                   repository ? "--model-repository" : "--model",
+                                   repository ? options.repository : options.model,
                                    "--name",
                                    options.name,
                                    "--group",
@@ -29,13 +31,14 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
                                    options.metrics,
                                    "--kernels",
                                    options.kernels};
+  argv.insert(argv.end(), rest.begin(), rest.end());
   for (const std::string& peer : options.peers) argv.insert(argv.end(), {"--peer", peer});
   if (options.cpu >= 0) argv.insert(argv.end(), {"--cpu", std::to_string(options.cpu)});
   argv.insert(argv.end(), options.more.begin(), options.more.end());
 
   const TimePoint started = std::chrono::steady_clock::now();
   const TimePoint deadline = started + timeout;
-  BRAID_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> child, ChildProcess::Start(argv));
+  BRAID_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> child, ChildProcess::Start(argv, options.error_path));
   std::unique_ptr<DeviceProcess> process(new DeviceProcess(options, std::move(child)));
   bool listening = false, ready = false;
   while (!listening || !ready) {  // in either order
@@ -59,6 +62,11 @@ Result<std::unique_ptr<DeviceProcess>> DeviceProcess::Start(const DeviceProcessO
     }
   }
   return process;
+}
+
+void DeviceProcess::DropEvents() {
+  while (child_->ReadLine(Duration{}).ok()) {
+  }
 }
 
 }  // namespace braid::cli

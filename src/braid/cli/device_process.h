@@ -15,6 +15,7 @@ namespace braid::cli {
 struct DeviceProcessOptions {
   std::string program;  // path of `braid`; empty: this program
   std::string model;    // path
+  std::string repository;  // instead of a model: a folder NAME/VERSION/model.braid
   std::string name;
   std::string group = "braid";
   std::string share = "all";
@@ -26,6 +27,9 @@ struct DeviceProcessOptions {
   std::string kernels = "best";
   int cpu = -1;
   std::vector<std::string> more;  // further arguments, as they are
+  // A program that becomes the device, with its own arguments first: {"/usr/bin/env", "A=b"}.
+  std::vector<std::string> wrapper;
+  std::string error_path;  // its log is appended to this file; empty: our standard error
 };
 
 // Owns the process: it is killed when this goes.
@@ -45,6 +49,8 @@ class DeviceProcess {
   pid_t pid() const { return child_->pid(); }
   int64_t ResidentBytes() const { return child_->ResidentBytes(); }
   void Signal(int signal) { child_->Signal(signal); }
+  // Takes its events so far, so that it never waits for a reader.
+  void DropEvents();
   // Its exit status as from waitpid.
   Result<int> Wait(Duration timeout) { return child_->Wait(timeout); }
 

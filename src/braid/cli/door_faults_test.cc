@@ -61,20 +61,6 @@ class DoorFaultsTest : public ProcessTest, public testing::WithParamInterface<Ca
     return device.ok() ? std::move(device).value() : nullptr;
   }
 
-  // Waits until both devices took part in an answer that came from now on.
-  static bool BothAnswer(const ImageStream& stream) {
-    const TimePoint limit = std::chrono::steady_clock::now() + seconds(60);
-    for (size_t seen = stream.answered(); std::chrono::steady_clock::now() < limit;) {
-      const std::vector<StreamAnswer> answers = stream.Answers(seen);
-      seen += answers.size();
-      for (const StreamAnswer& answer : answers) {
-        if (answer.reply.devices.size() == 2) return true;
-      }
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return false;
-  }
-
   data::Dataset dataset_;
 };
 

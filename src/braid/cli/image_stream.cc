@@ -11,6 +11,20 @@ constexpr int kMostFailuresInARow = 200;
 
 }  // namespace
 
+client::InferRequest RequestFor(const data::Dataset& dataset, int first, int images) {
+  client::InferRequest request;
+  const size_t bytes = dataset.ImageBytes();
+  const auto begin =
+      dataset.images.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(first) * bytes);
+  request.pixels.assign(
+      begin, begin + static_cast<std::ptrdiff_t>(static_cast<size_t>(images) * bytes));
+  request.images = images;
+  request.height = dataset.height;
+  request.width = dataset.width;
+  request.channels = dataset.channels;
+  return request;
+}
+
 ImageStream::ImageStream(client::Client* client, const data::Dataset* dataset,
                          StreamOptions options)
     : client_(client), dataset_(dataset), options_(std::move(options)) {
@@ -50,16 +64,7 @@ void ImageStream::SendOne() {
     answer.images = std::min(options_.batch, dataset_->count - next_image_);
     next_image_ = (next_image_ + answer.images) % dataset_->count;
   }
-  client::InferRequest request;
-  const size_t bytes = dataset_->ImageBytes();
-  const auto begin = dataset_->images.begin() +
-                     static_cast<std::ptrdiff_t>(static_cast<size_t>(answer.first_image) * bytes);
-  request.pixels.assign(
-      begin, begin + static_cast<std::ptrdiff_t>(static_cast<size_t>(answer.images) * bytes));
-  request.images = answer.images;
-  request.height = dataset_->height;
-  request.width = dataset_->width;
-  request.channels = dataset_->channels;
+  client::InferRequest request = RequestFor(*dataset_, answer.first_image, answer.images);
   request.deadline = options_.deadline;
   request.operating_point = options_.point;
   answer.sent = std::chrono::steady_clock::now();

@@ -33,6 +33,9 @@ struct StreamAnswer {
   client::InferReply reply;  // where status is OK
 };
 
+// A request for `images` images of `dataset` from number `first` on.
+client::InferRequest RequestFor(const data::Dataset& dataset, int first, int images);
+
 class ImageStream {
  public:
   // `client` and `dataset` must outlive this.

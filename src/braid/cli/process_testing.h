@@ -5,10 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "braid/cli/device_process.h"
+#include "braid/cli/image_stream.h"
 #include "braid/model/file.h"
 #include "braid/runtime/testing/random_network.h"
 
@@ -45,6 +49,20 @@ class ProcessTest : public testing::Test {
     options.share = share;
     options.kernels = "scalar";
     return options;
+  }
+
+  // Waits until two devices took part in an answer that came from now on.
+  static bool BothAnswer(const ImageStream& stream) {
+    const TimePoint limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (size_t seen = stream.answered(); std::chrono::steady_clock::now() < limit;) {
+      const std::vector<StreamAnswer> answers = stream.Answers(seen);
+      seen += answers.size();
+      for (const StreamAnswer& answer : answers) {
+        if (answer.reply.devices.size() == 2) return true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
   }
 
   model::Network network_;

@@ -68,6 +68,7 @@ struct InferReply {
   std::vector<int32_t> logits;   // [images, logits.size() / images]
   std::vector<int64_t> classes;  // [images]
   std::string model;
+  std::string version;               // of the model
   std::string operating_point;       // the one that answered
   std::vector<std::string> devices;  // that took part
   int64_t macs = 0;                  // for one image

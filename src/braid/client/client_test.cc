@@ -307,13 +307,16 @@ TEST(ClientTest, ALateRequestIsHedgedAndTheLateEndpointStaysUp) {
 
 TEST(ClientTest, EachAttemptIsToldTheTimeThatIsLeft) {
   FakeServer frozen(Behaviour::kFreeze), good;
-  const auto client = Connected(Hedging({frozen.address(), good.address()}));
+  ClientOptions options = Options({frozen.address(), good.address()});
+  options.attempt_timeout = milliseconds(200);
+  const auto client = Connected(options);
   InferRequest request = Request();
-  request.deadline = seconds(20);
+  request.deadline = seconds(9);
   ASSERT_TRUE(client->Infer(request).ok());
-  EXPECT_LE(frozen.remaining(), seconds(20));
+  constexpr auto kRounding = milliseconds(10);  // of gRPC's header, for 1 to 10 s
   EXPECT_GT(frozen.remaining(), seconds(5));
-  EXPECT_LE(good.remaining(), frozen.remaining() - milliseconds(30));
+  EXPECT_LE(frozen.remaining(), *request.deadline + kRounding);
+  EXPECT_LE(good.remaining(), *request.deadline - options.attempt_timeout + kRounding);
 }
 
 TEST(ClientTest, ARefusedRequestIsRepeatedWhenTheServerSaysWhen) {

@@ -128,6 +128,7 @@ Result<InferReply> DecodeResponse(const ModelInferResponse& response, int images
                      " elements for " + std::to_string(images) + " images");
   }
   reply.model = response.model_name();
+  reply.version = response.model_version();
   reply.operating_point = TextOf(response, protocol::kOperatingPoint);
   reply.devices = SplitAtCommas(TextOf(response, protocol::kDevices));
   reply.macs = NumberOf(response, protocol::kMacs);

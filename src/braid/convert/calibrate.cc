@@ -108,8 +108,11 @@ Result<Calibration> Calibrate(const OnnxGraph& graph, const FloatNetwork& networ
       sums[l] += map[rank];
       const double largest = *std::max_element(map.begin(), map.end());
       result.layers[l].largest = std::max(result.layers[l].largest, largest);
-      // Only what may lie beyond a bound is kept: the upper hundredth of each batch.
-      const auto tail = static_cast<ptrdiff_t>(map.size() - map.size() / 100 - 1);
+      // Only what may lie beyond a bound is kept: of each batch, the upper hundredth and twice what
+      // the rank leaves, since a batch's own rank may lie below the mean's.
+      const double kept = std::min(1.0, 0.01 + 2 * (1 - options.rank));
+      const auto tail = static_cast<ptrdiff_t>(
+          map.size() - static_cast<size_t>(kept * static_cast<double>(map.size() - 1)) - 1);
       std::nth_element(map.begin(), map.begin() + tail, map.end());
       magnitudes[l].insert(magnitudes[l].end(), map.begin() + tail, map.end());
     }

@@ -4,8 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "braid/convert/calibrate.h"
-#include "braid/convert/float_network.h"
+#include "braid/convert/calibrated_network.h"
 #include "braid/convert/onnx_graph.h"
 #include "braid/convert/quantize_network.h"
 #include "braid/kernels/path.h"
@@ -20,6 +19,8 @@ namespace {
 using model::Op;
 
 constexpr size_t kMaxShownBytes = 80;
+
+}  // namespace
 
 const char* OpName(const FloatLayer& layer) {
   switch (layer.op) {
@@ -37,6 +38,8 @@ const char* OpName(const FloatLayer& layer) {
   return "?";
 }
 
+namespace {
+
 Status CheckOptions(const Pictures& pictures, const ImportOptions& options) {
   if (!(options.rank > 0 && options.rank <= 1)) return InvalidArgument("rank: expected 0..1");
   for (const double value : options.std) {
@@ -49,6 +52,10 @@ Status CheckOptions(const Pictures& pictures, const ImportOptions& options) {
     if (values->size() != 1 && values->size() != static_cast<size_t>(pictures.channels)) {
       return InvalidArgument("mean and std: one value, or one for each channel");
     }
+  }
+  if (options.bits < 2 || options.bits > 8) return InvalidArgument("bits: expected 2..8");
+  if (options.snap && !options.step_per_layer) {
+    return InvalidArgument("snapped bounds need one weight step a layer");
   }
   if (pictures.count < 1) return InvalidArgument("no calibration pictures");
   return OkStatus();
@@ -121,8 +128,8 @@ Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
 
 }  // namespace
 
-Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures& pictures,
-                                 const ImportOptions& options) {
+Result<CalibratedNetwork> CalibrateOnnx(std::span<const uint8_t> bytes, const Pictures& pictures,
+                                        const ImportOptions& options) {
   BRAID_RETURN_IF_ERROR(CheckOptions(pictures, options));
   BRAID_ASSIGN_OR_RETURN(const OnnxGraph graph, ParseOnnx(bytes));
   InputScaling scaling;
@@ -132,11 +139,28 @@ Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures&
     scaling.scale.push_back(1 / std);
     scaling.shift.push_back(-mean / std);
   }
+  CalibratedNetwork out;
   BRAID_ASSIGN_OR_RETURN(
-      const FloatNetwork from,
-      LowerGraph(graph, scaling, pictures.height, pictures.width, pictures.channels));
-  BRAID_ASSIGN_OR_RETURN(const Calibration calibration,
-                         Calibrate(graph, from, pictures, options));
+      out.network, LowerGraph(graph, scaling, pictures.height, pictures.width, pictures.channels));
+  BRAID_ASSIGN_OR_RETURN(out.calibration, Calibrate(graph, out.network, pictures, options));
+  return out;
+}
+
+std::string ShownName(const FloatLayer& layer) {
+  std::string name = layer.name.substr(0, kMaxShownBytes);
+  for (char& c : name) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return name;
+}
+
+Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures& pictures,
+                                 const ImportOptions& options) {
+  if (options.bits != 8) return InvalidArgument("bits: a .braid model has 8");
+  BRAID_ASSIGN_OR_RETURN(const CalibratedNetwork calibrated,
+                         CalibrateOnnx(bytes, pictures, options));
+  const FloatNetwork& from = calibrated.network;
+  const Calibration& calibration = calibrated.calibration;
   BRAID_ASSIGN_OR_RETURN(QuantizedNetwork quantized, Quantize(from, calibration, options));
 
   ImportedModel out;
@@ -169,13 +193,8 @@ Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures&
   network.points = {point};
 
   for (size_t l = 0; l < from.layers.size(); ++l) {
-    // Names of the file go to terminals.
-    std::string name = from.layers[l].name.substr(0, kMaxShownBytes);
-    for (char& c : name) {
-      if (c < 0x20 || c > 0x7e) c = '?';
-    }
     const bool bounded = quantized.bounds[l] > 0;
-    out.layers.push_back({.name = std::move(name),
+    out.layers.push_back({.name = ShownName(from.layers[l]),
                           .op = OpName(from.layers[l]),
                           .bound = quantized.bounds[l],
                           .clipped_share = bounded ? calibration.layers[l].clipped_share : 0,

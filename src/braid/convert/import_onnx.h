@@ -18,6 +18,9 @@ struct ImportOptions {
   std::vector<double> mean, std;
   double rank = 0.9997;        // in (0, 1]
   bool step_per_layer = false;  // one weight step a layer instead of one an output channel
+  // Of weights and maps, signed, 2..8; a .braid file holds 8 (scheme_report.h takes fewer).
+  int bits = 8;
+  bool snap = false;  // moves bounds to multipliers of few bits; with one weight step a layer
   std::string name;            // of the network
   std::vector<std::string> labels;  // one a class; empty: "0", "1", ...
   std::string source;          // for the card: where the model came from

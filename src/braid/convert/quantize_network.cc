@@ -33,7 +33,10 @@ int FilledUp(int channels) {
 class Quantizer {
  public:
   Quantizer(const FloatNetwork& from, const Calibration& calibration, const ImportOptions& options)
-      : from_(from), calibration_(calibration), options_(options) {}
+      : from_(from),
+        calibration_(calibration),
+        options_(options),
+        levels_((1 << (options.bits - 1)) - 1) {}
 
   Result<QuantizedNetwork> Run() {
     const size_t layers = from_.layers.size();
@@ -91,7 +94,7 @@ class Quantizer {
     const double in_step = Step(from.input);
     std::vector<double> steps(outputs, 0);
     for (size_t i = 0; i < from.weights.size(); ++i) {
-      steps[i / depth] = std::max(steps[i / depth], std::abs(from.weights[i]) / 127);
+      steps[i / depth] = std::max(steps[i / depth], std::abs(from.weights[i]) / levels_);
     }
     const double largest = *std::max_element(steps.begin(), steps.end());
     if (options_.step_per_layer) std::fill(steps.begin(), steps.end(), largest);
@@ -106,7 +109,7 @@ class Quantizer {
         for (size_t i = 0; i < held; ++i) {
           const double w = from.weights[(o * pixels + p) * held + i] / steps[o];
           layer.weights[(o * pixels + p) * stored + i] =
-              static_cast<int8_t>(std::clamp(std::nearbyint(w), -127.0, 127.0));
+              static_cast<int8_t>(std::clamp(std::nearbyint(w), -levels_, levels_));
         }
       }
     }
@@ -125,7 +128,7 @@ class Quantizer {
       return;
     }
     const double in_step = Step(from.input);
-    double out_step = calibration_.layers[l].bound / 127;
+    double out_step = calibration_.layers[l].bound / levels_;
     if (from.op == Op::kSumPool) {
       const double window = from.window.kernel_h * from.window.kernel_w;
       units_[l].assign(static_cast<size_t>(out_.network.layers[l].Channels()), 0);
@@ -134,12 +137,13 @@ class Quantizer {
     } else {
       // A multiplier is at most 1: the map's step is no finer than the accumulator's.
       double finest = 0;
-      for (const double w : from.weights) finest = std::max(finest, std::abs(w) / 127 * in_step);
+      for (const double w : from.weights) finest = std::max(finest, std::abs(w) / levels_ * in_step);
       out_step = std::max(out_step, finest);
       RoundWeights(l, out_step);
+      if (options_.snap) out_step = Snapped(units_[l].front(), out_step);
     }
     out_.map_steps[l] = out_step;
-    out_.bounds[l] = out_step * 127;
+    out_.bounds[l] = out_step * levels_;
     tables.bias.assign(units_[l].size(), 0);
     tables.mul.assign(units_[l].size(), 0);
     for (size_t c = 0; c < channels; ++c) {
@@ -165,6 +169,18 @@ class Quantizer {
     tables.shortcut_shift = rescale.shift;
   }
 
+  // eq. 19: the bound moved so that a multiplier of few bits, mul / 2^shift, is exact for it.
+  double Snapped(double unit, double out_step) const {
+    const double bound = levels_ * out_step / unit;  // in units of the accumulator
+    for (int shift = 1; shift <= kernels::kRequantizationShift; ++shift) {
+      const double one = std::ldexp(1, shift);
+      if ((levels_ + 0.5) * one <= bound) continue;
+      const double mul = std::round((levels_ + 0.5) * one / bound);
+      if (mul <= one && std::abs(bound * mul / one - levels_) < 0.5) return unit * one / mul;
+    }
+    return out_step;  // beyond a shift of 24, which no layer has whose mul is at least 508
+  }
+
   void FillHead(size_t l, LayerTables& tables) {
     const FloatLayer& from = from_.layers[l];
     const double largest = calibration_.layers[l].largest;
@@ -186,6 +202,7 @@ class Quantizer {
   const FloatNetwork& from_;
   const Calibration& calibration_;
   const ImportOptions& options_;
+  const double levels_;  // the largest integer of maps and weights
   QuantizedNetwork out_;
   std::vector<std::vector<double>> units_;  // [layers][channels]
 };

@@ -9,6 +9,7 @@
 
 #include "braid/base/digest.h"
 #include "braid/base/file.h"
+#include "braid/data/shared_library.h"
 
 namespace braid::data {
 namespace {
@@ -21,9 +22,29 @@ constexpr long kStallBytesPerSecond = 1000;
 constexpr long kStallSeconds = 30;
 constexpr long kMaxRedirects = 5;
 
-struct HandleDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+// The functions of libcurl that are used here.
+struct Curl {
+  Curl() : library("libcurl.so.4") {
+    library.Find("curl_global_init", global_init);
+    library.Find("curl_easy_init", init);
+    library.Find("curl_easy_setopt", setopt);
+    library.Find("curl_easy_perform", perform);
+    library.Find("curl_easy_strerror", strerror);
+    library.Find("curl_easy_cleanup", cleanup);
+  }
+  SharedLibrary library;
+  decltype(&curl_global_init) global_init;
+  decltype(&curl_easy_init) init;
+  decltype(&curl_easy_setopt) setopt;
+  decltype(&curl_easy_perform) perform;
+  decltype(&curl_easy_strerror) strerror;
+  decltype(&curl_easy_cleanup) cleanup;
 };
+
+const Curl& TheCurl() {
+  static const Curl curl;
+  return curl;
+}
 
 size_t Collect(char* data, size_t size, size_t count, void* user) {
   auto& bytes = *static_cast<std::vector<uint8_t>*>(user);
@@ -35,36 +56,42 @@ size_t Collect(char* data, size_t size, size_t count, void* user) {
 }
 
 Result<std::vector<uint8_t>> Get(const std::string& url) {
+  const Curl& library = TheCurl();
+  BRAID_RETURN_IF_ERROR(library.library.status());
   // Thread-safe since 7.84 and cheap when repeated; never undone, so other users are not cut off.
-  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return Internal("libcurl did not start");
-  const std::unique_ptr<CURL, HandleDeleter> handle(curl_easy_init());
+  if (library.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    return Internal("libcurl did not start");
+  }
+  const std::unique_ptr<CURL, decltype(library.cleanup)> handle(library.init(), library.cleanup);
   if (handle == nullptr) return Internal("libcurl did not start");
   std::vector<uint8_t> bytes;
   char reason[CURL_ERROR_SIZE] = "";
-  CURL* curl = handle.get();
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, Collect);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &bytes);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
+  const auto set = [&](CURLoption option, auto value) {
+    library.setopt(handle.get(), option, value);
+  };
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_ERRORBUFFER, &reason[0]);
+  set(CURLOPT_WRITEFUNCTION, &Collect);
+  set(CURLOPT_WRITEDATA, &bytes);
+  set(CURLOPT_FAILONERROR, 1L);
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_MAXREDIRS, kMaxRedirects);
   // Plain HTTP is as good as HTTPS here: the digest decides. A redirect may not turn to files.
 #if LIBCURL_VERSION_NUM >= 0x075500
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_PROTOCOLS_STR, "http,https,file");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 #else
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS | CURLPROTO_FILE);
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+  set(CURLOPT_PROTOCOLS, long{CURLPROTO_HTTP | CURLPROTO_HTTPS | CURLPROTO_FILE});
+  set(CURLOPT_REDIR_PROTOCOLS, long{CURLPROTO_HTTP | CURLPROTO_HTTPS});
 #endif
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kStallBytesPerSecond);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStallSeconds);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "braid");
-  const CURLcode code = curl_easy_perform(curl);
+  set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  set(CURLOPT_LOW_SPEED_LIMIT, kStallBytesPerSecond);
+  set(CURLOPT_LOW_SPEED_TIME, kStallSeconds);
+  set(CURLOPT_USERAGENT, "braid");
+  const CURLcode code = library.perform(handle.get());
   if (code != CURLE_OK) {
-    return Unavailable(url + ": " + (reason[0] != '\0' ? reason : curl_easy_strerror(code)));
+    return Unavailable(url + ": " + (reason[0] != '\0' ? reason : library.strerror(code)));
   }
   return bytes;
 }

@@ -1,5 +1,5 @@
 // The names that both ends of the front door must spell alike: tensors, datatypes, Braid's own
-// parameters. Layer: protocol. Meanings: docs/serving.md.
+// parameters. Layer: protocol. Meanings: docs/protocol.md.
 #pragma once
 
 #include <string_view>

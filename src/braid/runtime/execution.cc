@@ -33,7 +33,8 @@ std::vector<BoundConvolution> Bind(std::byte* arena,
     kernels::ConvolutionMemory memory;
     const auto fill = [arena](auto& to, const std::vector<int64_t>& offsets) {
       for (const int64_t offset : offsets) {
-        to.push_back(reinterpret_cast<std::remove_cvref_t<decltype(to)>::value_type>(arena + offset));
+        using Pointer = typename std::remove_cvref_t<decltype(to)>::value_type;
+        to.push_back(reinterpret_cast<Pointer>(arena + offset));
       }
     };
     fill(memory.maps, p.maps);

@@ -1,5 +1,5 @@
 // ModelInfer's request checked and turned into the device's, and the device's result turned into
-// the response. Pure: no call, no thread. Layer: serving. Rules: docs/serving.md.
+// the response. Pure: no call, no thread. Layer: serving. Rules: docs/protocol.md.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // A device's REST front door: the Open Inference Protocol over HTTP/1.1. Layer: serving. Paths,
-// statuses and limits: docs/serving.md.
+// statuses: docs/protocol.md; limits: docs/security.md.
 #pragma once
 
 #include <memory>

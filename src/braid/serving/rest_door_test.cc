@@ -266,6 +266,9 @@ TEST_F(RestDoorTest, RefusesWrongRequests) {
   ExpectError(request, 400, "request.id");
   ExpectError(json::array(), 400, "must be an object");
   ExpectError(json(), 400, "request");
+  for (const char* bare : {"\"text\"", "7", "0.5", "true", "[]", "null"}) {
+    EXPECT_EQ(client_->Post(kInfer, bare).status, 400) << bare;
+  }
   ExpectError(json::object(), 400, "inputs: 0 tensors");
   EXPECT_EQ(client_->Post(kInfer, "{\"inputs\":[").status, 400);
   EXPECT_EQ(client_->Post(kInfer, "").status, 400);

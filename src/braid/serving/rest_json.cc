@@ -16,6 +16,7 @@ using ParameterMap = google::protobuf::Map<std::string, InferParameter>;
 
 // Where in the request the reader is. Each value of the stack is an open array or object.
 enum class Place : uint8_t {
+  kOutside,     // before the request begins and after its end
   kRequest,     // {...}
   kInputs,      // "inputs": [...]
   kInput,       // an element of it
@@ -114,7 +115,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   bool binary(binary_t&) override { return Bad("binary values are not JSON"); }
 
   bool start_object(size_t) override {
-    if (stack_.empty()) return Push(Place::kRequest);
+    if (place() == Place::kOutside) return Push(Place::kRequest);
     if (place() == Place::kInputs) {
       message_->add_inputs();
       has_data_->push_back(false);
@@ -146,7 +147,7 @@ class Reader final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool start_array(size_t) override {
-    if (stack_.empty()) return Bad("the request must be an object");
+    if (place() == Place::kOutside) return Bad("the request must be an object");
     if (place() == Place::kRequest && key_ == "inputs") return Push(Place::kInputs);
     if (place() == Place::kRequest && key_ == "outputs") return Push(Place::kOutputs);
     if (place() == Place::kInput && key_ == "shape") {
@@ -175,16 +176,15 @@ class Reader final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  Place place() const { return stack_.back(); }
+  Place place() const { return stack_.empty() ? Place::kOutside : stack_.back(); }
   ModelInferRequest::InferInputTensor& input() {
     return *message_->mutable_inputs(message_->inputs_size() - 1);
   }
-  bool AtElement() const { return !stack_.empty() && place() == Place::kData; }
-  bool InParameters() const { return !stack_.empty() && place() == Place::kParameters; }
+  bool AtElement() const { return place() == Place::kData; }
+  bool InParameters() const { return place() == Place::kParameters; }
 
   // A value that the protocol does not name may be anything.
   bool AtSkippedValue() const {
-    if (stack_.empty()) return false;
     switch (place()) {
       case Place::kSkipped:
         return true;
@@ -195,6 +195,7 @@ class Reader final : public nlohmann::json_sax<Json> {
                key_ != "parameters";
       case Place::kOutput:
         return key_ != "name" && key_ != "parameters";
+      case Place::kOutside:
       case Place::kInputs:
       case Place::kOutputs:
       case Place::kShape:
@@ -227,7 +228,7 @@ class Reader final : public nlohmann::json_sax<Json> {
       return true;
     }
     if (AtElement()) return AddInteger(value);
-    if (!stack_.empty() && place() == Place::kShape) {
+    if (place() == Place::kShape) {
       input().add_shape(value);
       return true;
     }
@@ -327,7 +328,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   }
   std::string Where() const {
     std::string where = "request";
-    if (!stack_.empty()) {
+    if (place() != Place::kOutside) {
       const bool in_input = place() == Place::kInput || place() == Place::kShape ||
                             place() == Place::kData;
       if (in_input || place() == Place::kInputs) where = "inputs";

@@ -9,7 +9,7 @@
 
 namespace braid::serving {
 
-// The protocol's map (docs/serving.md, "Errors").
+// The protocol's map (docs/protocol.md, "Errors").
 int HttpStatusOf(StatusCode code);
 
 HttpResponse ErrorResponse(int http_status, std::string_view message);

@@ -1,4 +1,4 @@
-// The two backbones, layer by layer. Layer: training.
+// The backbones, layer by layer. Layer: training.
 #include "braid/training/backbone.h"
 
 #include <utility>
@@ -97,9 +97,20 @@ Network MakeCnn(const BackboneSpec& spec) {
   return b.Take();
 }
 
+// Blocks in each of the three stages of "resnetN", N = 6 blocks + 2 layers with weights on the
+// longest way; 0 where `name` is none.
+int ResnetBlocks(const std::string& name) {
+  constexpr int kMostBlocks = 18;  // resnet110, the deepest that was published
+  if (name == "resnet") return 1;
+  for (int blocks = 1; blocks <= kMostBlocks; ++blocks) {
+    if (name == "resnet" + std::to_string(6 * blocks + 2)) return blocks;
+  }
+  return 0;
+}
+
 // The wide value of each block's end is what the next block adds, so the chain of shortcuts is
 // never rounded to seven bits; the convolutions read its Bounded ReLU.
-Network MakeResnet(const BackboneSpec& spec) {
+Network MakeResnet(const BackboneSpec& spec, int blocks) {
   Builder b(spec);
   const int c = spec.channels;
   const LayerIndex stem = b.Conv("stem", 0, c, 3, 1);
@@ -107,16 +118,17 @@ Network MakeResnet(const BackboneSpec& spec) {
   int channels = c;
   for (int stage = 0; stage < 3; ++stage) {
     const int out = c << stage;
-    const int stride = stage == 0 ? 1 : 2;
-    const std::string block = "stage" + std::to_string(stage + 1);
-    LayerIndex shortcut = last;
-    if (stride != 1 || out != channels) {
-      shortcut = b.Conv(block + "/shortcut", last, out, 1, stride);
+    for (int block = 0; block < blocks; ++block) {
+      const int stride = stage > 0 && block == 0 ? 2 : 1;
+      std::string name = "stage" + std::to_string(stage + 1);
+      if (blocks > 1) name += "/block" + std::to_string(block + 1);
+      LayerIndex shortcut = last;
+      if (stride != 1 || out != channels) shortcut = b.Conv(name + "/shortcut", last, out, 1, stride);
+      const LayerIndex inner = b.Conv(name + "/conv1", last, out, 3, stride);
+      last = b.Conv(name + "/conv2", inner, out, 3, 1);
+      b.AddShortcut(last, shortcut);
+      channels = out;
     }
-    const LayerIndex inner = b.Conv(block + "/conv1", last, out, 3, stride);
-    last = b.Conv(block + "/conv2", inner, out, 3, 1);
-    b.AddShortcut(last, shortcut);
-    channels = out;
   }
   b.Head("head", b.SumPool("pool", last), spec.classes);
   return b.Take();
@@ -137,10 +149,11 @@ Result<Network> MakeBackbone(const BackboneSpec& spec) {
     return InvalidArgument("image channels or classes: too few");
   }
   if (spec.name == "cnn") return MakeCnn(spec);
-  if (spec.name == "resnet") return MakeResnet(spec);
-  return InvalidArgument("backbone: '" + spec.name + "' is neither cnn nor resnet");
+  if (const int blocks = ResnetBlocks(spec.name); blocks > 0) return MakeResnet(spec, blocks);
+  return InvalidArgument("backbone: '" + spec.name +
+                         "' is neither cnn, resnet nor resnetN with N = 8, 14, 20, ... 110");
 }
 
-bool BackboneNormalizes(const std::string& name) { return name == "resnet"; }
+bool BackboneNormalizes(const std::string& name) { return ResnetBlocks(name) > 0; }
 
 }  // namespace braid::training

@@ -13,7 +13,7 @@ namespace braid::training {
 inline constexpr int kGroups = 4;
 
 struct BackboneSpec {
-  std::string name = "cnn";  // "cnn" or "resnet"
+  std::string name = "cnn";  // "cnn", "resnet" or "resnetN"
   int height = 28, width = 28, image_channels = 1;
   int classes = 10;
   // Channels of the narrowest convolution, a multiple of 16 (group boundaries are multiples of 4).
@@ -23,8 +23,9 @@ struct BackboneSpec {
 };
 
 // cnn: three 3x3 convolutions of `channels` channels, strides 2, 2, 1, and one linear layer over
-// the last map. resnet: a 3x3 stem and three residual blocks of c, 2c, 4c channels, strides 1, 2,
-// 2, whose shortcuts carry the wide values, a sum pool over the last map and one linear layer.
+// the last map. resnetN (N = 6n + 2): a 3x3 stem and three stages of n residual blocks of c, 2c, 4c
+// channels, strides 1, 2, 2, whose shortcuts carry the wide values, a sum pool over the last map
+// and one linear layer. resnet: resnet8.
 // INVALID_ARGUMENT for an unknown name or sizes that do not fit.
 Result<model::Network> MakeBackbone(const BackboneSpec& spec);
 

@@ -220,8 +220,10 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
                                  true);
         if (training && state.out[s].list.defined()) {  // a copy was updated, not the row
           torch::NoGradGuard no_grad;
-          mean.index_copy_(0, state.out[s].list, selected_mean);
-          var.index_copy_(0, state.out[s].list, selected_var);
+          // Without the version counter, which all sub-networks' rows share: the backward passes of
+          // others do not read these averages, yet would refuse to run.
+          mean.variable_data().index_copy_(0, state.out[s].list, selected_mean);
+          var.variable_data().index_copy_(0, state.out[s].list, selected_var);
         }
       }
     }

@@ -68,7 +68,7 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
   recipe.family = family;
   recipe.data = data;
   recipe.backbone = backbone;
-  if (backbone == "resnet") recipe.channels = 16;
+  if (BackboneNormalizes(backbone)) recipe.channels = 16;
   if (data == "mnist") recipe.epochs = 4;
   // Centred clothes: shifts and mirrors cost more steps than these few epochs have.
   if (data == "fashion-mnist") recipe.shift = 0;

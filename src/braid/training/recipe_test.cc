@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "braid/training/backbone.h"
 #include "braid/training/family.h"
@@ -111,6 +112,32 @@ TEST(BackboneTest, RefusesSizesThatDoNotFit) {
   spec.channels = 32;
   spec.name = "transformer";
   EXPECT_EQ(MakeBackbone(spec).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(BackboneTest, ResnetsHaveTheDepthOfTheirName) {
+  BackboneSpec spec;
+  spec.channels = 16;
+  for (const auto& [name, weighted] : {std::pair{"resnet", 8}, std::pair{"resnet8", 8},
+                                      std::pair{"resnet20", 20}, std::pair{"resnet38", 38}}) {
+    spec.name = name;
+    const auto network = MakeBackbone(spec);
+    ASSERT_TRUE(network.ok()) << network.status().ToString();
+    int way = 0, shortcuts = 0;
+    for (const model::Layer& layer : network->layers) {
+      // Convolutions of shortcuts lie beside the longest way.
+      if (layer.name.ends_with("shortcut")) continue;
+      way += layer.op == model::Op::kConv || layer.op == model::Op::kLinear ? 1 : 0;
+      shortcuts += layer.shortcut != model::kNoLayer ? 1 : 0;
+    }
+    EXPECT_EQ(way, weighted) << name;
+    EXPECT_EQ(shortcuts, (weighted - 2) / 2) << name;
+    EXPECT_TRUE(BackboneNormalizes(name));
+    EXPECT_EQ(DefaultRecipe("static", "cifar10", name).channels, 16);
+  }
+  for (const char* name : {"resnet2", "resnet9", "resnet116", "resnet020"}) {
+    spec.name = name;
+    EXPECT_FALSE(MakeBackbone(spec).ok()) << name;
+  }
 }
 
 }  // namespace

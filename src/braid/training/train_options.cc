@@ -26,7 +26,7 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes")
       ->capture_default_str();
-  command.add_option("--backbone", o.backbone, "cnn or resnet")->capture_default_str();
+  command.add_option("--backbone", o.backbone, "cnn, resnet, or resnet14, 20, ... 110")->capture_default_str();
   command.add_option("--seed", o.seeds, "One or several, 1,2,3")->delimiter(',');
   command.add_option("--epochs", o.epochs, "Passes over the training set");
   command.add_option("--batch", o.batch, "Images in a step");

@@ -72,13 +72,16 @@ std::vector<BenchCase> StandardCases(const std::vector<BenchNetwork>& networks) 
         add(c);
       }
     }
-    // One image at a time on slow processors: the latency of a large image.
-    {
-      BenchCase c = base;
-      c.cpu_share = c.cpu_share_b = 0.01;
-      c.delay_ms = 0.1;
-      c.in_flight = 1;
-      add(c);
+    // One image at a time, from one device: what a second device does for its latency.
+    for (const char* kernels : {"", "scalar"}) {
+      for (const double delay_ms : {0.0, 0.1, 1.0}) {
+        BenchCase c = base;
+        c.kernels = kernels;
+        c.delay_ms = delay_ms;
+        c.in_flight = 1;
+        c.one_source = true;
+        add(c);
+      }
     }
     // The scalar kernels.
     {

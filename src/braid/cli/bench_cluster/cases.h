@@ -26,6 +26,7 @@ struct BenchCase {
   std::string kernels;     // path name; empty: the best
   int in_flight = 16;      // requests that each source keeps open
   int images = 1;          // per request
+  bool one_source = false; // only the first device has images: the other one helps
 };
 
 // The ways of using two devices.

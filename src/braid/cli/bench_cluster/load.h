@@ -25,7 +25,8 @@ class ClosedLoopLoad {
   // Asks `device` for point `point` with `images` images of random pixels in each request.
   ClosedLoopLoad(cluster::Device* device, int point, int images, int in_flight, uint64_t seed);
 
-  // Keeps `in_flight` requests open for warmup + measure, then waits until all have ended.
+  // Keeps `in_flight` requests open for warmup + measure (longer where few end in that time), then
+  // waits until all have ended.
   LoadReport Run(Duration warmup, Duration measure);
 
  private:

@@ -103,7 +103,9 @@ Result<Measured> Measure(const BenchCase& c, Way way, Duration measure) {
   std::vector<std::unique_ptr<ChildProcess>> workers;
   std::string dial;  // where the second device finds the first
   for (size_t i = 0; i < specs.size(); ++i) {
-    std::vector<std::string> argv = Arguments(c, specs[i], static_cast<int>(i), measure);
+    WorkerSpec spec = specs[i];
+    if (c.one_source && i > 0) spec.point.clear();
+    std::vector<std::string> argv = Arguments(c, spec, static_cast<int>(i), measure);
     if (UsesLink(way)) {
       argv.insert(argv.end(), {"--peers-expected", "1"});
       if (i == 0) {
@@ -138,11 +140,12 @@ Result<Measured> Measure(const BenchCase& c, Way way, Duration measure) {
                                   WayName(way), report["failed"].get<int64_t>(),
                                   report["other_point"].get<int64_t>()));
     }
+    measured.resident_bytes = std::max(measured.resident_bytes, worker->ResidentBytes());
+    if (report["images"].get<int64_t>() == 0) continue;  // it only helps
     measured.ips +=
         static_cast<double>(report["images"].get<int64_t>()) / report["seconds"].get<double>();
     measured.p50_us = std::max(measured.p50_us, report["latency_us"]["p50"].get<double>());
     measured.p99_us = std::max(measured.p99_us, report["latency_us"]["p99"].get<double>());
-    measured.resident_bytes = std::max(measured.resident_bytes, worker->ResidentBytes());
   }
   for (const auto& worker : workers) worker->CloseInput();
   for (const auto& worker : workers) {

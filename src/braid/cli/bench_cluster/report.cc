@@ -60,6 +60,7 @@ Json ToJson(const CaseResult& result) {
                {"cpu_share_b", c.cpu_share_b},
                {"kernels", c.kernels.empty() ? "best" : c.kernels},
                {"in_flight", c.in_flight},
+               {"sources", c.one_source ? 1 : 2},
                {"images_per_request", c.images}};
   for (const Way way : kAllWays) {
     json[std::string(WayName(way)) + "_ips"] =
@@ -101,7 +102,8 @@ std::vector<std::vector<std::string>> ToTable(const std::vector<CaseResult>& res
          c.rate_mbit > 0 ? fmt::format("{:g}", c.rate_mbit) : "-",
          c.cpu_share == c.cpu_share_b ? fmt::format("{:g}", c.cpu_share)
                                       : fmt::format("{:g}, {:g}", c.cpu_share, c.cpu_share_b),
-         c.kernels.empty() ? "best" : c.kernels, std::to_string(c.in_flight), ips(Way::kSingle),
+         c.kernels.empty() ? "best" : c.kernels,
+         std::to_string(c.in_flight) + (c.one_source ? ", one source" : ""), ips(Way::kSingle),
          ips(Way::kReplicated), ips(Way::kStatic), ips(Way::kDynamic), ips(Way::kFluidHa),
          ips(Way::kFluidSum), ips(Way::kFluidHt), ratio(Way::kFluidHt, Way::kStatic),
          ratio(Way::kFluidHt, Way::kDynamic), ratio(Way::kFluidHa, Way::kStatic)});

@@ -34,15 +34,18 @@ class HostilePeerTest : public testing::Test {
   const DeviceId device_ = DeviceIdOf("d0");
   const DeviceId self_ = DeviceIdOf("x");
 
+  cluster::Hello Hello() const {
+    return {.version = kWireVersion,
+            .group = "braid",
+            .device = "x",
+            .model_digest = model_.digest,
+            .incarnation = kLife,
+            .share = GroupSet(0b1100),
+            .credit = 8};
+  }
   void Join() {
     group_.RunFor(milliseconds(10));
-    stranger_.Say(FrameKind::kHello, EncodeHello({.version = kWireVersion,
-                                                  .group = "braid",
-                                                  .device = "x",
-                                                  .model_digest = model_.digest,
-                                                  .incarnation = kLife,
-                                                  .share = GroupSet(0b1100),
-                                                  .credit = 8}));
+    stranger_.Say(FrameKind::kHello, EncodeHello(Hello()));
     group_.RunFor(milliseconds(10));
     ASSERT_TRUE(stranger_.open);
     ASSERT_NE(stranger_.Heard(FrameKind::kHello), nullptr);
@@ -170,13 +173,7 @@ TEST_F(HostilePeerTest, MapsThatNoHonestDeviceSendsCloseTheConnection) {
       sim::Group group(model_, &oracle_, OneDevice());
       Stranger stranger(&group.network(), "x");
       group.RunFor(milliseconds(10));
-      stranger.Say(FrameKind::kHello, EncodeHello({.version = kWireVersion,
-                                                   .group = "braid",
-                                                   .device = "x",
-                                                   .model_digest = model_.digest,
-                                                   .incarnation = kLife,
-                                                   .share = GroupSet(0b1100),
-                                                   .credit = 8}));
+      stranger.Say(FrameKind::kHello, EncodeHello(Hello()));
       Frame map = MapFrame(1);
       damage(map);
       if (early) stranger.Say(map);
@@ -195,6 +192,42 @@ TEST_F(HostilePeerTest, MapsThatNoHonestDeviceSendsCloseTheConnection) {
       group.RunFor(milliseconds(50));
       EXPECT_FALSE(stranger.open);
     }
+  }
+}
+
+// What an operator reads of each of these.
+TEST_F(HostilePeerTest, TheLogSaysWhoWasClosedAndWhy) {
+  Start gap = Combined();
+  gap.placement.pop_back();
+  Frame other = StartFrame(1, Combined());
+  other.key.requester ^= 1;
+  Frame stale = StartFrame(1, Combined());
+  stale.key.incarnation = kLife - 1;
+  const std::vector<std::pair<std::string, std::vector<Frame>>> cases = {
+      {"start: sent twice", {StartFrame(1, Combined()), StartFrame(1, Combined())}},  // replayed
+      {"start: of another requester", {other}},
+      {"start: of another requester", {stale}},
+      {"start.placement: a group of a term is not placed", {StartFrame(1, gap)}},
+      {"map: sent twice", {StartFrame(1, Combined()), MapFrame(1), MapFrame(1)}},
+      {"said hello twice", {Of(FrameKind::kHello, 0, EncodeHello(Hello()))}},
+  };
+  for (const auto& [reason, frames] : cases) {
+    SCOPED_TRACE(reason);
+    std::string log;
+    sim::GroupOptions options = OneDevice();
+    options.device.log = [&log](const std::string& line) { log += line + "\n"; };
+    sim::Group group(model_, &oracle_, options);
+    Stranger stranger(&group.network(), "x");
+    group.RunFor(milliseconds(10));
+    stranger.Say(FrameKind::kHello, EncodeHello(Hello()));
+    group.RunFor(milliseconds(10));
+    for (const Frame& frame : frames) {
+      stranger.Say(frame);
+      group.RunFor(milliseconds(10));
+    }
+    group.RunFor(milliseconds(50));
+    EXPECT_FALSE(stranger.open);
+    EXPECT_NE(log.find("refused 'x': " + reason), std::string::npos) << log;
   }
 }
 

@@ -17,6 +17,13 @@ constexpr Duration kLinger = std::chrono::seconds(1);
 // Names come from outside: a group has far fewer devices.
 constexpr size_t kMaxPeers = 256;
 
+// For the log's limiter: every connection of a stranger has a port of its own, and what it sent may
+// stand at the end of the reason; neither shall make a line new.
+std::string StrangerTopic(const std::string& address, const Status& reason) {
+  constexpr size_t kOurWords = 40;
+  return address.substr(0, address.rfind(':')) + " " + reason.message().substr(0, kOurWords);
+}
+
 }  // namespace
 
 Membership::Membership(const DeviceOptions& options, const Hello& hello, int groups,
@@ -53,7 +60,8 @@ void Membership::OnDialFailed(const std::string& address, const Status& reason) 
 }
 
 void Membership::OnRefused(const std::string& address, const Status& reason) {
-  log_.Log("turned away " + address, "turned away " + address + ": " + reason.ToString(), Now());
+  log_.Log("turned away " + StrangerTopic(address, reason),
+           "turned away " + address + ": " + reason.ToString(), Now());
 }
 
 void Membership::OnClosed(ConnectionId connection, const Status& reason) {
@@ -66,7 +74,14 @@ void Membership::OnClosed(ConnectionId connection, const Status& reason) {
       a->second.busy = false;
     }
   }
-  if (!state.peer) return;
+  if (!state.peer) {
+    // Ended by what came before a hello. Our own closing has said why where it began.
+    if (!reason.ok() && reason.code() != StatusCode::kCancelled) {
+      log_.Log("cut " + StrangerTopic(state.address, reason),
+               "cut " + state.address + ": " + reason.ToString(), Now());
+    }
+    return;
+  }
   Peer& peer = peers_.at(*state.peer);
   if (!peer.up || peer.connection != connection) return;  // a superseded one
   // Another connection of the same life may still stand.
@@ -197,7 +212,8 @@ bool Membership::Stays(const Peer& current, bool dialed_by_smaller, TimePoint no
 }
 
 void Membership::Refuse(ConnectionId connection, const std::string& who, const Status& reason) {
-  log_.Log("refused " + who + reason.message(), "refused " + who + ": " + reason.message(), Now());
+  log_.Log("refused " + StrangerTopic(who, reason), "refused " + who + ": " + reason.message(),
+           Now());
   Frame bye;
   bye.kind = FrameKind::kBye;
   bye.payload = EncodeBye(reason.message());

@@ -15,6 +15,7 @@ Result<HostPort> ParseAddress(const std::string& address) {
   if (parsed.host.starts_with('[')) {
     if (!parsed.host.ends_with(']')) return bad("'[' without ']' before the port");
     parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+    if (parsed.host.find(':') == std::string::npos) return bad("no IPv6 address in its brackets");
   } else if (parsed.host.find(':') != std::string::npos) {
     return bad("an IPv6 address stands in brackets ([::1]:port)");
   }

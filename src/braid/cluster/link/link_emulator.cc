@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "braid/base/rng.h"
 #include "braid/cluster/link/tcp_dialer.h"
 #include "braid/cluster/link/tcp_listener.h"
 #include "braid/cluster/link/tcp_loop.h"
@@ -33,9 +34,12 @@ constexpr Duration kChunkTime = std::chrono::milliseconds(1);
 constexpr Duration kBacklogTime = std::chrono::milliseconds(20);
 constexpr size_t kLeastBacklogBytes = 64 << 10;
 constexpr size_t kUnlimitedBacklogBytes = 16 << 20;
+constexpr size_t kSegmentBytes = 1460;  // Ethernet's
 
 struct Line {
   LinkSettings settings;
+  bool frozen = false;
+  Rng rng{1};           // of losses
   TimePoint free_at{};  // when the last byte that was given to it has left
   std::atomic<int64_t> delivered_bytes{0};
 
@@ -61,7 +65,15 @@ struct Line {
                                                   static_cast<double>(settings.bits_per_second)));
       free_at = left;
     }
-    return left + settings.delay;
+    return left + settings.delay + (Loses(bytes) ? kRetransmission : Duration{});
+  }
+  // Whether one of the segments of `bytes` is lost.
+  bool Loses(size_t bytes) {
+    if (settings.loss <= 0) return false;
+    for (size_t sent = 0; sent < bytes; sent += kSegmentBytes) {
+      if (rng.Uniform() < settings.loss) return true;
+    }
+    return false;
   }
 };
 
@@ -69,8 +81,8 @@ struct Line {
 // under way keep it alive.
 class Relay final : public std::enable_shared_from_this<Relay> {
  public:
-  Relay(TcpLoop* loop, const bool* frozen, std::array<Line*, 2> lines, tcp::socket client)
-      : loop_(loop), frozen_(frozen), client_(std::move(client)), target_(loop->io()) {
+  Relay(TcpLoop* loop, std::array<Line*, 2> lines, tcp::socket client)
+      : client_(std::move(client)), target_(loop->io()) {
     for (size_t way = 0; way < 2; ++way) {
       pipes_[way] = std::make_unique<Pipe>(loop, lines[way]);
     }
@@ -154,7 +166,7 @@ class Relay final : public std::enable_shared_from_this<Relay> {
 
   // Writes what is due, then waits for the next.
   void Flush(Pipe* pipe) {
-    while (!closed_ && !*frozen_ && !pipe->waiting && !pipe->queue.empty()) {
+    while (!closed_ && !pipe->line->frozen && !pipe->waiting && !pipe->queue.empty()) {
       const Chunk& chunk = pipe->queue.front();
       if (chunk.due > SystemClock().Now()) {
         pipe->waiting = true;
@@ -214,8 +226,6 @@ class Relay final : public std::enable_shared_from_this<Relay> {
     target_.close(ignored);
   }
 
-  TcpLoop* loop_;
-  const bool* frozen_;
   tcp::socket client_;
   tcp::socket target_;
   std::array<std::unique_ptr<Pipe>, 2> pipes_;  // towards the target, and back
@@ -254,9 +264,10 @@ class LinkEmulator::Impl {
       back_.settings = back;
     });
   }
-  void SetFrozen(bool frozen) {
-    loop_.Post([this, frozen] {
-      frozen_ = frozen;
+  void SetFrozen(bool forward, bool back) {
+    loop_.Post([this, forward, back] {
+      forward_.frozen = forward;
+      back_.frozen = back;
       for (const auto& relay : relays_) relay->Flush();
     });
   }
@@ -274,7 +285,7 @@ class LinkEmulator::Impl {
   void Accept(tcp::socket socket) {
     std::erase_if(relays_, [](const auto& relay) { return relay->closed(); });
     const auto relay = std::make_shared<Relay>(
-        &loop_, &frozen_, std::array<Line*, 2>{&forward_, &back_}, std::move(socket));
+        &loop_, std::array<Line*, 2>{&forward_, &back_}, std::move(socket));
     if (cut_) return relay->Reset();
     relays_.insert(relay);
     TcpDialer::Dial(&loop_, target_, /*loopback_only=*/true, kDialLimit,
@@ -288,7 +299,6 @@ class LinkEmulator::Impl {
   // On the loop only, but for the counters.
   Line forward_;
   Line back_;
-  bool frozen_ = false;
   bool cut_ = false;
   std::set<std::shared_ptr<Relay>> relays_;
 
@@ -300,8 +310,8 @@ Result<std::unique_ptr<LinkEmulator>> LinkEmulator::Create(const std::string& ta
                                                            LinkSettings forward,
                                                            LinkSettings back) {
   for (const LinkSettings& settings : {forward, back}) {
-    if (settings.delay < Duration{0} || settings.bits_per_second < 0) {
-      return InvalidArgument("link emulator: negative delay or rate");
+    if (settings.delay < Duration{0} || settings.bits_per_second < 0 || settings.loss < 0) {
+      return InvalidArgument("link emulator: negative delay, rate or loss");
     }
   }
   auto impl = std::make_unique<Impl>(target, forward, back);
@@ -314,7 +324,7 @@ LinkEmulator::~LinkEmulator() = default;
 
 const std::string& LinkEmulator::address() const { return impl_->address(); }
 void LinkEmulator::Set(LinkSettings forward, LinkSettings back) { impl_->Set(forward, back); }
-void LinkEmulator::SetFrozen(bool frozen) { impl_->SetFrozen(frozen); }
+void LinkEmulator::SetFrozen(bool forward, bool back) { impl_->SetFrozen(forward, back); }
 void LinkEmulator::Cut() { impl_->SetCut(true); }
 void LinkEmulator::Restore() { impl_->SetCut(false); }
 LinkEmulator::Traffic LinkEmulator::traffic() const { return impl_->traffic(); }

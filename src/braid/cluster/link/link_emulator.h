@@ -15,7 +15,14 @@ namespace braid::cluster {
 struct LinkSettings {
   Duration delay = {};          // one way, added to what the machine takes
   int64_t bits_per_second = 0;  // 0: as fast as the machine
+  // Fraction of TCP segments that are lost once. What a connection carries is then late by
+  // kRetransmission, and all behind it waits, as the receiving TCP makes it wait.
+  double loss = 0;
 };
+
+// Linux's shortest retransmission timeout: of a small exchange every segment is the last one, so no
+// later one reveals the loss earlier.
+inline constexpr Duration kRetransmission = std::chrono::milliseconds(200);
 
 // Listens on a loopback port and passes every connection on to `target` (loopback too). Has a
 // thread of its own; all calls from any thread. Bytes pass unchanged and in order; what leaves at
@@ -37,7 +44,9 @@ class LinkEmulator {
   void Set(LinkSettings forward, LinkSettings back);
   // While frozen nothing passes, ends neither; connections stay, what comes is kept and passes
   // afterwards.
-  void SetFrozen(bool frozen);
+  void SetFrozen(bool frozen) { SetFrozen(frozen, frozen); }
+  // Each direction by itself: a partition one way.
+  void SetFrozen(bool forward, bool back);
   // Resets every connection, and new ones as they come, until Restore.
   void Cut();
   void Restore();

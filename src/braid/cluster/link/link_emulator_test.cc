@@ -115,6 +115,34 @@ TEST_F(LinkEmulatorTest, HoldsEverythingWhileFrozen) {
   EXPECT_TRUE(a_.handler->closed[0].second.ok()) << a_.handler->closed[0].second.ToString();
 }
 
+TEST_F(LinkEmulatorTest, HoldsOneDirectionAndPassesTheOther) {
+  Connect({}, {});
+  const ConnectionId at_a = a_.handler->connected.back().id;
+  link_->SetFrozen(/*forward=*/true, /*back=*/false);
+  // The switch is a message to the link's thread: give it time to come into force.
+  b_.transport->PostAfter(milliseconds(50), [this] { b_.transport->Send(at_b_, MapFrame(1, {})); });
+  a_.transport->PostAfter(milliseconds(100), [this, at_a] {
+    for (uint16_t i = 0; i < 3; ++i) a_.transport->Send(at_a, MapFrame(i, {}));
+  });
+  ASSERT_TRUE(Settle([&] { return b_.handler->frames.size() == 3; }));
+  EXPECT_EQ(fabric_.Look([this] { return a_.handler->frames.size(); }), 0u);
+  link_->SetFrozen(false);
+  ASSERT_TRUE(Settle([&] { return a_.handler->frames.size() == 1; }));
+}
+
+TEST_F(LinkEmulatorTest, SendsLostSegmentsAgainLateAndInOrder) {
+  a_.handler->echo = true;
+  Connect({.delay = {}, .bits_per_second = 0, .loss = 1}, {});
+  EXPECT_GE(RoundTrip(1), kRetransmission);
+  link_->Set({.delay = {}, .bits_per_second = 0, .loss = 0.3}, {});
+  const size_t before = fabric_.Look([this] { return a_.handler->frames.size(); });
+  for (uint16_t i = 0; i < 20; ++i) b_.transport->Send(at_b_, MapFrame(i, {}));
+  ASSERT_TRUE(Settle([&] { return a_.handler->frames.size() == before + 20; }));
+  for (uint16_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(a_.handler->frames[before + i].second.layer, i);
+  }
+}
+
 TEST_F(LinkEmulatorTest, ResetsConnectionsWhileCutAndPassesThemWhenRestored) {
   Connect({}, {});
   link_->Cut();

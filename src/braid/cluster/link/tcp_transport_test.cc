@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "braid/cluster/link/address.h"
+#include "braid/cluster/link/byte_order.h"
+#include "braid/cluster/link/crc32c.h"
 #include "braid/cluster/link/transport_fixture.h"
 
 namespace braid::cluster {
@@ -190,6 +192,21 @@ TEST_F(TcpTransportTest, CutsAConnectionWhoseFrameIsDamaged) {
   ASSERT_TRUE(Settle([&] { return !station.handler->closed.empty(); }));
   EXPECT_EQ(station.handler->frames.size(), 1u);
   EXPECT_EQ(station.handler->closed[0].second.code(), StatusCode::kDataLoss);
+}
+
+TEST_F(TcpTransportTest, CutsAnOversizedFrameByItsHeader) {
+  Station station = Plain();
+  RawPeer peer(*station.transport->Listen("127.0.0.1:0"));
+  std::vector<uint8_t> header = EncodeFrame(MapFrame(1, {1, 2, 3}));
+  header.resize(kFrameHeaderBytes);
+  StoreLittleEndian(kMaxPayloadBytes + 1, header.data() + 44);  // docs/cluster.md, "Frames"
+  StoreLittleEndian(Crc32c({header.data(), 48}), header.data() + 48);
+  peer.Send(header);
+  EXPECT_TRUE(peer.ReceiveAll().empty());
+  ASSERT_TRUE(Settle([&] { return !station.handler->closed.empty(); }));
+  EXPECT_EQ(station.handler->closed[0].second.code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(station.handler->closed[0].second.message().find("payload of 16777217 bytes"),
+            std::string::npos);
 }
 
 TEST_F(TcpTransportTest, TellsAnEndInAFrameFromAnEndInOrder) {

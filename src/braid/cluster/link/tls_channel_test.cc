@@ -197,6 +197,41 @@ TEST(TlsChannelTest, AgreesOnNothingWhenHandshakeBytesAreDamaged) {
   }
 }
 
+// Who listened to a whole session knows all its bytes, and no key: they open no second channel.
+TEST(TlsChannelTest, ARecordedSessionOpensNoOther) {
+  const auto context = Context("g", 1);
+  std::vector<uint8_t> recorded;
+  {
+    Pair pair(context.get(), context.get());
+    ASSERT_TRUE(pair.dialed.Start(&pair.to_accepted).ok());
+    ASSERT_TRUE(pair.accepted.Start(&pair.to_dialed).ok());
+    const std::vector<uint8_t> secret = {1, 2, 3};
+    for (int turn = 0; turn < 4; ++turn) {
+      if (turn == 3) {
+        ASSERT_TRUE(pair.dialed.Encrypt(secret, &pair.to_accepted).ok());
+      }
+      recorded.insert(recorded.end(), pair.to_accepted.begin(), pair.to_accepted.end());
+      Pair::Move(&pair.to_accepted, &pair.accepted, &pair.got_accepted, &pair.to_dialed,
+                 &pair.accepted_status, 100'000);
+      Pair::Move(&pair.to_dialed, &pair.dialed, &pair.got_dialed, &pair.to_accepted,
+                 &pair.dialed_status, 100'000);
+    }
+    ASSERT_EQ(pair.got_accepted, secret);
+  }
+  for (const size_t piece : {size_t{100'000}, size_t{64}}) {
+    TlsChannel victim(context.get(), Side::kAccepted, false);
+    std::vector<uint8_t> plain, wire;
+    Status status = victim.Start(&wire);
+    for (size_t at = 0; at < recorded.size() && status.ok(); at += piece) {
+      const size_t size = std::min(piece, recorded.size() - at);
+      status = victim.Receive({recorded.data() + at, size}, &plain, &wire);
+    }
+    EXPECT_FALSE(status.ok());
+    EXPECT_FALSE(victim.established());
+    EXPECT_TRUE(plain.empty());
+  }
+}
+
 TEST(TlsChannelTest, RefusesAStrangerWhoDoesNotSpeakTls) {
   const auto context = Context("g", 1);
   for (const std::string& words : {std::string("BRAD\1\0\1\0 hello there", 21),

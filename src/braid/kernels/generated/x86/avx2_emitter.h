@@ -2,31 +2,26 @@
 // Theory: docs/kernels.md; why nothing saturates: docs/numerics.md, section 2.
 #pragma once
 
-#include "braid/kernels/generated/x86/loop_nest.h"
+#include "braid/kernels/generated/x86/block_emitter.h"
 
 namespace braid::kernels::generated::x86 {
 
-class Avx2Emitter final : public LoopNest {
+class Avx2Emitter final : public BlockEmitter {
  public:
   Avx2Emitter(const ConvolutionShape& pass, asmjit::CodeHolder& code)
-      : LoopNest(pass, kAvx2Model, code) {}
+      : BlockEmitter(pass, kAvx2Model, code, kBroadcast, kPairs) {}
 
  private:
+  static constexpr int kBroadcast = 15;  // four input bytes, repeated
+  static constexpr int kPairs = 14;      // sums of pairs, s16
+  static constexpr int kOnes = 13;       // s16 ones
+  static constexpr int kMagnitude = 12;  // |input| of s8 sources
+
   void EmitConstants() override;
-  void StartSums() override;
   void AddOffsets(const SourceShape& source) override;
   void Step(const SourceShape& source, int64_t map_offset, int step) override;
-  void FinishSums() override;
-
-  int Sum(int p, int v, int chain = 0) const {
-    return (chain * pixels_ + p) * static_cast<int>(vectors_.size()) + v;
-  }
-  void StoreWide(int v);
-  void AddShortcuts(int v);
-  void Requantize(int v);
+  void Requantize(int v) override;
   void StoreBytes(int number, const Vector& v, int pixel);
-
-  int step_count_ = 0;
 };
 
 }  // namespace braid::kernels::generated::x86

@@ -3,34 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "braid/kernels/convolution/convolution.h"
-#include "braid/kernels/convolution/kernel_call.h"
 #include "braid/kernels/requantization.h"
 
 namespace braid::kernels::generated::x86 {
 
 using namespace asmjit::x86;  // NOLINT: register names
-
-namespace {
-
-// Register 31 holds the four input bytes that meet all weights, 30 a row of the tables.
-constexpr int kBroadcast = 31;
-constexpr int kTable = 30;
-
-Vec Reg(int number, int lanes) {
-  const auto n = static_cast<uint32_t>(number);
-  if (lanes == 16) return zmm(n);
-  if (lanes == 8) return ymm(n);
-  return xmm(n);
-}
-
-Mem TableAt(Gp base, const Vector& v, TableRow row) {
-  return ptr(base, static_cast<int32_t>(TableIndex(row, v.first_channel) * sizeof(int32_t)));
-}
-
-Mem CallConstant(Gp call, size_t offset) { return ptr(call, static_cast<int32_t>(offset)); }
-
-}  // namespace
 
 // Masks for outputs whose last register is not full, one a width that occurs.
 void Avx512VnniEmitter::EmitConstants() {
@@ -55,38 +32,6 @@ KReg Avx512VnniEmitter::MaskFor(int valid) const {
   return KReg(static_cast<uint32_t>(seen.size()));
 }
 
-void Avx512VnniEmitter::StartSums() {
-  step_count_ = 0;
-  const int vectors = static_cast<int>(vectors_.size());
-  int loaded = -1;
-  for (int v = 0; v < vectors; ++v) {
-    const Vector& vector = vectors_[static_cast<size_t>(v)];
-    const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
-    const bool wide = pass_.start == Start::kWide;
-    const bool bias = !wide && pass_.finish == Finish::kBytes;
-    if (loaded != vector.output) {
-      loaded = vector.output;
-      if (wide) LoadWide(r9, vector.output);
-      if (bias) LoadTable(r9, vector.output);
-    }
-    for (int p = 0; p < pixels_; ++p) {
-      const Vec sum = Reg(Sum(p, v), vector.lanes);
-      if (wide) {
-        a_.vmovdqu32(sum, ptr(r9, static_cast<int32_t>(
-                                      (p * output.wide_column_stride + vector.first_channel) * 4)));
-      } else if (bias) {
-        a_.vmovdqu32(sum, TableAt(r9, vector, TableRow::kBias));
-      } else {
-        a_.vpxord(sum, sum, sum);
-      }
-      for (int chain = 1; chain < chains_; ++chain) {
-        const Vec other = Reg(Sum(p, v, chain), vector.lanes);
-        a_.vpxord(other, other, other);
-      }
-    }
-  }
-}
-
 void Avx512VnniEmitter::AddOffsets(const SourceShape& source) {
   for (size_t v = 0; v < vectors_.size(); ++v) {
     const int lanes = vectors_[v].lanes;
@@ -101,7 +46,7 @@ void Avx512VnniEmitter::AddOffsets(const SourceShape& source) {
 // Weights stay in registers while pixels pass by, as many as there are registers; the others are
 // read again for each pixel.
 void Avx512VnniEmitter::Step(const SourceShape& source, int64_t map_offset, int step) {
-  const int chain = step_count_++ % chains_;
+  const int chain = NextChain();
   const int vectors = static_cast<int>(vectors_.size());
   const int first_free = SumsOfBlock();
   const int held = pixels_ == 1 ? 0 : std::min(vectors, kBroadcast - first_free);
@@ -127,71 +72,6 @@ void Avx512VnniEmitter::Step(const SourceShape& source, int64_t map_offset, int 
         a_.evex().vpdpbusd(sum, input, WeightsAt(source, vector, step));
       }
     }
-  }
-}
-
-void Avx512VnniEmitter::FinishSums() {
-  for (int chain = 1; chain < chains_; ++chain) {
-    for (int p = 0; p < pixels_; ++p) {
-      for (size_t v = 0; v < vectors_.size(); ++v) {
-        const int lanes = vectors_[v].lanes;
-        const Vec sum = Reg(Sum(p, static_cast<int>(v)), lanes);
-        a_.vpaddd(sum, sum, Reg(Sum(p, static_cast<int>(v), chain), lanes));
-      }
-    }
-  }
-  for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
-    if (pass_.finish == Finish::kWide) {
-      LoadWide(r9, vectors_[static_cast<size_t>(v)].output);
-      StoreWide(v);
-      continue;
-    }
-    const Vector& vector = vectors_[static_cast<size_t>(v)];
-    LoadTable(r10, vector.output);
-    if (pass_.start == Start::kWide) {
-      a_.vmovdqu32(Reg(kTable, vector.lanes), TableAt(r10, vector, TableRow::kBias));
-      for (int p = 0; p < pixels_; ++p) {
-        const Vec sum = Reg(Sum(p, v), vector.lanes);
-        a_.vpaddd(sum, sum, Reg(kTable, vector.lanes));
-      }
-    }
-    if (pass_.shortcut) AddShortcuts(v);
-    if (pass_.keep_wide) {
-      LoadWide(r9, vector.output);
-      StoreWide(v);
-    }
-    LoadOutput(r11, vector.output);
-    Requantize(v);
-  }
-}
-
-void Avx512VnniEmitter::StoreWide(int v) {
-  const Vector& vector = vectors_[static_cast<size_t>(v)];
-  const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
-  for (int p = 0; p < pixels_; ++p) {
-    a_.vmovdqu32(ptr(r9, static_cast<int32_t>(
-                             (p * output.wide_column_stride + vector.first_channel) * 4)),
-                 Reg(Sum(p, v), vector.lanes));
-  }
-}
-
-// sum += (clamp(u) * mul + half) >> shift
-void Avx512VnniEmitter::AddShortcuts(int v) {
-  const Vector& vector = vectors_[static_cast<size_t>(v)];
-  const OutputShape& output = pass_.outputs[static_cast<size_t>(vector.output)];
-  LoadShortcut(r9, vector.output);
-  const Vec value = Reg(kBroadcast, vector.lanes);
-  a_.vmovdqu32(Reg(kTable, vector.lanes), TableAt(r10, vector, TableRow::kShortcutMul));
-  for (int p = 0; p < pixels_; ++p) {
-    a_.vmovdqu32(value, ptr(r9, static_cast<int32_t>(
-                                    (p * output.wide_column_stride + vector.first_channel) * 4)));
-    a_.vpminsd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_high)));
-    a_.vpmaxsd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_low)));
-    a_.vpmulld(value, value, Reg(kTable, vector.lanes));
-    a_.vpaddd(value, value, CallConstant(call_, offsetof(KernelCall, shortcut_half)));
-    a_.vpsrad(value, value, pass_.shortcut_shift);
-    const Vec sum = Reg(Sum(p, v), vector.lanes);
-    a_.vpaddd(sum, sum, value);
   }
 }
 
