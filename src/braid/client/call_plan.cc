@@ -45,15 +45,17 @@ CallPlan::CallPlan(const ClientOptions* options, CallState* state, TimePoint dea
       state_(state),
       deadline_(deadline),
       attempts_(options->endpoints.size()),
-      pause_(kFirstPause) {
-  if (options->local != nullptr) local_at_ = deadline - options->local_reserve;
-}
+      pause_(kFirstPause) {}
 
 CallSteps CallPlan::Start(TimePoint now) {
   CallSteps steps;
   ++state_->counts.requests;
   state_->budget.AddRequest();
-  const EndpointTable::Pick pick = state_->table.Choose(Excluded());
+  if (options_->local != nullptr) {
+    local_at_ = std::max(deadline_ - options_->local_reserve, now + (deadline_ - now) / 2);
+  }
+  if (Hopeless() && RunLocal(&steps)) return steps;
+  const EndpointTable::Pick pick = state_->table.Choose(Excluded(now), now);
   if (pick.endpoint >= 0) {
     Send(pick.endpoint, now, &steps);
     return steps;
@@ -89,13 +91,13 @@ CallSteps CallPlan::OnFailed(int endpoint, const Status& status, std::optional<D
   if (over_) return steps;
   last_error_ = status.WithContext(options_->endpoints[static_cast<size_t>(endpoint)]);
   if (status.code() == StatusCode::kResourceExhausted) {
-    attempt.refused = true;
-    if (hint.has_value()) hint_ = hint_.has_value() ? std::min(*hint_, *hint) : *hint;
-    Retry(now, &steps);
+    attempt.refused_until = now + std::max(hint.value_or(kLongestPause), kFirstPause);
+    attempt.said_when = hint.has_value();
+    state_->table.Refused(endpoint, *attempt.refused_until);
+    Retry(now, Pause::kAhead, &steps);
   } else if (EndpointFailed(status.code())) {
-    attempt.failed = true;
     MarkDown(endpoint, status.message(), now, &steps);
-    Retry(now, &steps);
+    Retry(now, Pause::kAhead, &steps);
   } else if (status.code() != StatusCode::kDeadlineExceeded || now >= deadline_ ||
              !RunLocal(&steps)) {  // a device that cannot be in time says so early
     Fail(last_error_, now, &steps);
@@ -116,8 +118,7 @@ CallSteps CallPlan::OnLocalFailed(const Status& status, TimePoint now) {
   local_runs_ = false;
   if (over_) return steps;
   if (last_error_.ok()) last_error_ = status.WithContext("local model");
-  if (AnyOpen()) return steps;
-  Retry(now, &steps);
+  Retry(now, Pause::kAhead, &steps);
   return steps;
 }
 
@@ -151,37 +152,28 @@ bool CallPlan::RunLocal(CallSteps* steps) {
   return true;
 }
 
-void CallPlan::Retry(TimePoint now, CallSteps* steps) {
-  if (over_) return;
+void CallPlan::Retry(TimePoint now, Pause pause, CallSteps* steps) {
   if (now >= deadline_) {
     if (!AnyOpen() && !local_runs_) Fail(last_error_, now, steps);
     return;
   }
   if (Hopeless() && RunLocal(steps)) return;
-  if (AllRefused()) {
-    if (retry_at_.has_value()) return;
-    if (AnyOpen()) {
-      if (Hopeless()) WaitAndRetry(now);  // who refused may be able by then
-      return;
-    }
+  const EndpointTable::Pick pick = state_->table.Choose(Excluded(now), now);
+  if (pick.endpoint >= 0 && (pick.up || pause == Pause::kOver)) {
+    // One that is down costs no budget: the pauses bound that load.
+    if (pick.up && !state_->budget.Take(now)) return WaitAndRetry(now);
+    ++state_->counts.retries;
+    Send(pick.endpoint, now, steps);
+  } else if (AllRefused(now)) {
     // Asked again only when they say when, and if as much time is left for the answer.
-    if (!hint_.has_value() || 2 * *hint_ >= deadline_ - now) return Fail(last_error_, now, steps);
-    retry_at_ = now + std::max<Duration>(*hint_, kFirstPause);
-    hint_.reset();
-    return;
-  }
-  const EndpointTable::Pick pick = state_->table.Choose(Excluded());
-  if (pick.endpoint >= 0 && pick.up) {
-    if (state_->budget.Take(now)) {
-      ++state_->counts.retries;
-      Send(pick.endpoint, now, steps);
-    } else {
-      WaitAndRetry(now);
+    const std::optional<TimePoint> again = WhenWanted();
+    if (!again.has_value() || 2 * (*again - now) >= deadline_ - now) {
+      return Fail(last_error_, now, steps);
     }
-    return;
+    retry_at_ = again;
+  } else if (!AllOpen()) {
+    WaitAndRetry(now);  // the others are down, full, or have refused: there is no hurry
   }
-  // All are down, busy with this request or full: there is no hurry.
-  WaitAndRetry(now);
 }
 
 void CallPlan::WaitAndRetry(TimePoint now) {
@@ -191,7 +183,7 @@ void CallPlan::WaitAndRetry(TimePoint now) {
 }
 
 void CallPlan::Hedge(TimePoint now, CallSteps* steps) {
-  const EndpointTable::Pick pick = state_->table.Choose(Excluded());
+  const EndpointTable::Pick pick = state_->table.Choose(Excluded(now), now);
   if (pick.endpoint < 0 || !pick.up || !state_->budget.Take(now)) return;
   ++state_->counts.hedges;
   Send(pick.endpoint, now, steps);
@@ -205,7 +197,7 @@ void CallPlan::MarkDown(int endpoint, const std::string& error, TimePoint now, C
 void CallPlan::Suspect(int endpoint, TimePoint now, CallSteps* steps) {
   attempts_[static_cast<size_t>(endpoint)].suspected = true;
   MarkDown(endpoint, "no answer in time", now, steps);
-  Retry(now, steps);
+  Retry(now, Pause::kAhead, steps);
 }
 
 CallSteps CallPlan::OnTime(TimePoint now) {
@@ -223,20 +215,9 @@ CallSteps CallPlan::OnTime(TimePoint now) {
       Suspect(static_cast<int>(i), now, &steps);
     }
   }
-  if (!retry_at_.has_value() || now < *retry_at_) return steps;
-  retry_at_.reset();
-  if (now >= deadline_) {
-    Retry(now, &steps);
-    return steps;
-  }
-  for (Attempt& attempt : attempts_) attempt.refused = false;  // that was before the pause
-  const EndpointTable::Pick pick = state_->table.Choose(Excluded());
-  // One that is down may be asked: the pauses bound that load, and nobody is kept from his work.
-  if (pick.endpoint >= 0 && (!pick.up || state_->budget.Take(now))) {
-    ++state_->counts.retries;
-    Send(pick.endpoint, now, &steps);
-  } else if (pick.endpoint >= 0 || !AllOpen()) {
-    WaitAndRetry(now);
+  if (retry_at_.has_value() && now >= *retry_at_) {
+    retry_at_.reset();
+    Retry(now, Pause::kOver, &steps);
   }
   return steps;
 }
@@ -263,17 +244,30 @@ bool CallPlan::AllOpen() const {
 }
 
 bool CallPlan::Hopeless() const {
+  for (size_t i = 0; i < attempts_.size(); ++i) {
+    const bool refused = attempts_[i].refused_until.has_value();
+    if (!refused && state_->table.up(static_cast<int>(i))) return false;
+  }
+  return true;
+}
+
+bool CallPlan::AllRefused(TimePoint now) const {
   return std::ranges::all_of(
-      attempts_, [](const Attempt& a) { return a.open ? a.suspected : a.refused || a.failed; });
+      attempts_, [now](const Attempt& attempt) { return !attempt.open && attempt.Refuses(now); });
 }
 
-bool CallPlan::AllRefused() const {
-  return std::ranges::all_of(attempts_, [](const Attempt& a) { return a.refused || a.open; });
+std::optional<TimePoint> CallPlan::WhenWanted() const {
+  std::optional<TimePoint> first;
+  for (const Attempt& attempt : attempts_) {
+    if (!attempt.said_when) continue;
+    first = first.has_value() ? std::min(first, attempt.refused_until) : attempt.refused_until;
+  }
+  return first;
 }
 
-std::vector<bool> CallPlan::Excluded() const {
+std::vector<bool> CallPlan::Excluded(TimePoint now) const {
   std::vector<bool> excluded;
-  for (const Attempt& attempt : attempts_) excluded.push_back(attempt.open || attempt.refused);
+  for (const Attempt& attempt : attempts_) excluded.push_back(attempt.open || attempt.Refuses(now));
   return excluded;
 }
 

@@ -64,25 +64,34 @@ class CallPlan {
 
  private:
   struct Attempt {
+    bool Refuses(TimePoint now) const { return refused_until.has_value() && now < *refused_until; }
+
     bool open = false;
-    bool refused = false;    // said that it is overloaded, since the last pause
-    bool failed = false;     // since it was last asked
     bool suspected = false;  // open for too long
+    // Said that it is overloaded: not to be asked before. Whether that is the server's own wish.
+    std::optional<TimePoint> refused_until;
+    bool said_when = false;
     TimePoint started{};
     std::optional<TimePoint> hedge_at;  // to ask another one as well, if the budget allows
     TimePoint suspect_at{};             // to ask another one and call this one down
   };
 
+  enum class Pause { kAhead, kOver };  // before endpoints that are down are asked
+
   bool more_than_one() const { return attempts_.size() > 1; }
   bool AnyOpen() const;
   bool AllOpen() const;
-  std::vector<bool> Excluded() const;
-  // Every endpoint that does not work at this request refused it.
-  bool AllRefused() const;
-  // Every endpoint has failed, refused, or does not answer in time.
+  // Endpoints that work at this request or refuse it.
+  std::vector<bool> Excluded(TimePoint now) const;
+  // Every endpoint refuses this request.
+  bool AllRefused(TimePoint now) const;
+  // When the first of those who refused wants to be asked again; nothing when none said it.
+  std::optional<TimePoint> WhenWanted() const;
+  // Every endpoint is known to be down or has refused.
   bool Hopeless() const;
   void Send(int endpoint, TimePoint now, CallSteps* steps);
-  void Retry(TimePoint now, CallSteps* steps);
+  // Goes on after a failure: asks another endpoint, runs the local model, waits, or fails.
+  void Retry(TimePoint now, Pause pause, CallSteps* steps);
   void WaitAndRetry(TimePoint now);
   void Hedge(TimePoint now, CallSteps* steps);
   void Suspect(int endpoint, TimePoint now, CallSteps* steps);
@@ -98,8 +107,7 @@ class CallPlan {
   std::optional<TimePoint> retry_at_;
   std::optional<TimePoint> local_at_;  // the deadline nears; nothing: no local model, or it ran
   bool local_runs_ = false;
-  Duration pause_;                  // before endpoints that are down are tried once more
-  std::optional<Duration> hint_;    // the shortest of those who refused
+  Duration pause_;  // before endpoints that are down are tried once more
   Status last_error_;
   bool over_ = false;
 };

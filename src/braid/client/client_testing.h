@@ -148,19 +148,20 @@ class FakeServer {
   grpc::ServerUnaryReactor* OnInfer(grpc::CallbackServerContext* context,
                                     const inference::ModelInferRequest* request,
                                     inference::ModelInferResponse* response) {
+    const Behaviour behaviour = behaviour_;  // before it is counted: tests change it then
     ++inferences_;
     {
       const std::lock_guard lock(mutex_);
       last_ = *request;
       remaining_ = context->deadline() - std::chrono::system_clock::now();
     }
-    if (behaviour_ == Behaviour::kFreeze) {
+    if (behaviour == Behaviour::kFreeze) {
       const int frozen = ++frozen_;
       most_at_a_time_ = std::max(most_at_a_time_.load(), frozen);
       return new Frozen(&frozen_);
     }
     auto* reactor = context->DefaultReactor();
-    switch (behaviour_.load()) {
+    switch (behaviour) {
       case Behaviour::kFreeze:
         break;
       case Behaviour::kAnswer:

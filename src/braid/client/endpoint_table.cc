@@ -12,12 +12,14 @@ EndpointTable::EndpointTable(const ClientOptions& options) : options_(options) {
   }
 }
 
-EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded) {
+EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded,
+                                           TimePoint now) {
   int best = -1;
-  const auto rank = [this](int endpoint) {
+  const auto rank = [this, now](int endpoint) {
     const RowData& row = Row(endpoint);
+    const bool up = row.report.up;
     const int busy = options_.balance == Balance::kLeastOutstanding ? row.report.outstanding : 0;
-    return std::tuple(!row.report.up, row.report.up ? busy : 0, row.last_chosen);
+    return std::tuple(!up, up && now < row.refuses_until, up ? busy : 0, row.last_chosen);
   };
   for (int i = 0; i < static_cast<int>(rows_.size()); ++i) {
     if (excluded[static_cast<size_t>(i)]) continue;

@@ -22,9 +22,9 @@ class EndpointTable {
     bool up = false;
   };
   // The endpoint for the next attempt, never one of `excluded` nor one with
-  // ClientOptions::most_outstanding attempts open: an endpoint that is up if there is
-  // one, else the one that has been down for longest since its last try.
-  Pick Choose(const std::vector<bool>& excluded);
+  // ClientOptions::most_outstanding attempts open: an endpoint that is up if there is one, better
+  // one that has not just refused; else the one that has been down for longest since its last try.
+  Pick Choose(const std::vector<bool>& excluded, TimePoint now);
 
   void Started(int endpoint);
   // Ends what Started began.
@@ -32,6 +32,9 @@ class EndpointTable {
 
   // An inference was answered (an error of the request itself counts: the endpoint works).
   void Answered(int endpoint, Duration latency);
+  // It is overloaded until about then. Without this those who refuse would get the most: nobody has
+  // fewer requests in flight.
+  void Refused(int endpoint, TimePoint until) { Row(endpoint).refuses_until = until; }
   // An attempt failed: down. Returns when to probe; nullopt when a probe is under way already.
   std::optional<TimePoint> Failed(int endpoint, const std::string& error, TimePoint now);
   // A probe passed: up again, but the back-off is forgotten only by an answer.
@@ -56,6 +59,7 @@ class EndpointTable {
     int failures = 0;          // in a row
     bool probing = false;      // a probe waits for its time or its answer
     uint64_t last_chosen = 0;  // turn number
+    TimePoint refuses_until{};
   };
   TimePoint NextProbe(RowData* row, TimePoint now) const;
   RowData& Row(int endpoint) { return rows_[static_cast<size_t>(endpoint)]; }
