@@ -1,5 +1,6 @@
 #include "braid/cli/asker.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -50,7 +51,10 @@ Result<std::unique_ptr<Asker>> MakeRemoteAsker(client::ClientOptions options,
                                                std::shared_ptr<LocalNetwork> local) {
   options.local = local;
   BRAID_ASSIGN_OR_RETURN(std::unique_ptr<client::Client> client, client::Client::Create(options));
-  Result<client::ModelInfo> info = client->Model(options.deadline);
+  // With a last resort at hand each endpoint is waited for once only.
+  const Duration once = options.attempt_timeout * static_cast<int>(options.endpoints.size());
+  Result<client::ModelInfo> info =
+      client->Model(local == nullptr ? options.deadline : std::min(options.deadline, once));
   if (!info.ok() && local == nullptr) return info.status();
   return std::unique_ptr<Asker>(std::make_unique<RemoteAsker>(
       std::move(client), info.ok() ? std::move(info).value() : local->info()));

@@ -19,8 +19,9 @@ class Asker {
 
 std::unique_ptr<Asker> MakeLocalAsker(std::shared_ptr<LocalNetwork> network);
 
-// Asks the endpoints what they serve first, for up to `options.deadline`. When none says it, and
-// `local` is given, that one's shape is taken; it also becomes the client's last resort.
+// Asks the endpoints what they serve first, for up to `options.deadline`. With `local` it asks for
+// no longer than each one's attempt timeout, and takes that one's shape when none says it; `local`
+// also becomes the client's last resort.
 Result<std::unique_ptr<Asker>> MakeRemoteAsker(client::ClientOptions options,
                                                std::shared_ptr<LocalNetwork> local);
 

@@ -36,8 +36,7 @@ class Connections {
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port =
-        htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
     if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) return -1;
     if (::send(fd, hello.data(), hello.size(), MSG_NOSIGNAL) !=
         static_cast<ssize_t>(hello.size())) {
@@ -63,7 +62,8 @@ TEST_F(IdleConnectionsTest, LeaveBothDoorsOpenAndMemoryBounded) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
   files.rlim_cur = files.rlim_max;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
-  const int wanted = std::min<int>(2000, static_cast<int>(std::min<rlim_t>(files.rlim_max, 8192) / 2) - 200);
+  const int wanted =
+      std::min<int>(2000, static_cast<int>(std::min<rlim_t>(files.rlim_max, 8192) / 2) - 200);
   ASSERT_GE(wanted, 300) << "too few files may be open";
 
   DeviceProcessOptions options = Device("idle", "all");
@@ -80,8 +80,8 @@ TEST_F(IdleConnectionsTest, LeaveBothDoorsOpenAndMemoryBounded) {
     request.height = network_.input_h;
     request.width = network_.input_w;
     request.channels = network_.input_c;
-    request.pixels.resize(
-        static_cast<size_t>(request.height * request.width * request.channels), 1);
+    request.pixels.resize(static_cast<size_t>(request.height * request.width * request.channels),
+                          1);
     request.deadline = seconds(30);
     const auto reply = (*client)->Infer(std::move(request));
     EXPECT_TRUE(reply.ok()) << reply.status().ToString();

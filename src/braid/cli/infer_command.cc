@@ -26,7 +26,6 @@ struct Options {
   std::string model_name;
   std::string local_model;
   bool hedge = false;
-  double retry_share = client::ClientOptions().retry_share;
   double attempt_timeout_ms = 150;
   double local_reserve_ms = 100;
   std::vector<std::string> files;
@@ -178,7 +177,6 @@ Result<std::unique_ptr<Asker>> AskEndpoints(const Options& options, Json& report
   client.model = options.model_name;
   client.deadline = Milliseconds(options.deadline_ms);
   client.hedge = options.hedge;
-  client.retry_share = options.retry_share;
   client.attempt_timeout = Milliseconds(options.attempt_timeout_ms);
   client.local_reserve = Milliseconds(options.local_reserve_ms);
   report["endpoints"] = options.endpoints;
@@ -198,7 +196,8 @@ Status Infer(const Options& options) {
     return InvalidArgument("nothing to classify: give pictures or --data");
   }
   if (options.endpoints.empty() && !options.local_model.empty()) {
-    return InvalidArgument("--local-model is the last resort of --endpoint; to run here give --model");
+    return InvalidArgument(
+        "--local-model is the last resort of --endpoint; to run here give --model");
   }
   if (options.endpoints.empty() && options.model.model.empty()) {
     return InvalidArgument("give --model to run here, or --endpoint to ask devices");
@@ -254,20 +253,19 @@ void AddClientOptions(CLI::App& infer, Options& options) {
       ->type_name("NAME");
   infer.add_flag("--hedge", options.hedge,
                  "Ask another endpoint too after the 95th percentile of latencies");
-  infer.add_option("--retry-share", options.retry_share, "Hedges and retries for each request")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str()
-      ->type_name("F");
-  infer.add_option("--attempt-timeout-ms", options.attempt_timeout_ms,
-                   "After which an endpoint is suspected and another one asked")
+  infer
+      .add_option("--attempt-timeout-ms", options.attempt_timeout_ms,
+                  "After which an endpoint is suspected and another one asked")
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->type_name("MS");
-  infer.add_option("--local-model", options.local_model,
-                   "A .braid file to run here when no endpoint answers")
+  infer
+      .add_option("--local-model", options.local_model,
+                  "A .braid file to run here when no endpoint answers")
       ->type_name("FILE");
-  infer.add_option("--local-reserve-ms", options.local_reserve_ms,
-                   "How long before the deadline --local-model starts")
+  infer
+      .add_option("--local-reserve-ms", options.local_reserve_ms,
+                  "How long before the deadline --local-model starts")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->type_name("MS");

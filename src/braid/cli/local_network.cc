@@ -41,8 +41,8 @@ void LocalNetwork::Run(client::InferRequest request,
   local.constraints.min_accuracy = request.min_accuracy;
   local.constraints.strict = request.strict;
   if (request.max_energy_mj.has_value()) {
-    return done(FailedPrecondition(
-        "an energy limit needs an energy profile of the model, there is none"));
+    return done(
+        FailedPrecondition("an energy limit needs an energy profile of the model, there is none"));
   }
   if (!request.operating_point.empty()) {
     const int point = model::FindPoint(network, request.operating_point);

@@ -146,21 +146,20 @@ void Call::RunLocal() {
   if (!pool_->BeginLocal()) return Fail({StatusCode::kCancelled, "the client closes"});
   InferRequest request = request_;
   request.deadline = std::max<Duration>(deadline_ - Now(), Duration{1});
-  pool_->options().local->Run(
-      std::move(request), [self = shared_from_this()](Result<InferReply> reply) mutable {
-        if (reply.ok()) {
-          reply->endpoint = "local";
-          reply->answered_locally = true;
-          reply->elapsed = Now() - self->started_;
-          self->Finish(std::move(reply));
-        } else {
-          self->Advance(
-              [&](TimePoint now) { return self->plan_.OnLocalFailed(reply.status(), now); });
-        }
-        Pool* const pool = self->pool_;
-        self.reset();
-        pool->EndLocal();
-      });
+  pool_->options().local->Run(std::move(request), [self = shared_from_this()](
+                                                      Result<InferReply> reply) mutable {
+    if (reply.ok()) {
+      reply->endpoint = "local";
+      reply->answered_locally = true;
+      reply->elapsed = Now() - self->started_;
+      self->Finish(std::move(reply));
+    } else {
+      self->Advance([&](TimePoint now) { return self->plan_.OnLocalFailed(reply.status(), now); });
+    }
+    Pool* const pool = self->pool_;
+    self.reset();
+    pool->EndLocal();
+  });
 }
 
 void Call::Fail(const Status& status) { Finish(status); }

@@ -50,8 +50,8 @@ class Call : public std::enable_shared_from_this<Call> {
   CallPlan plan_;  // under the pool's lock
 
   std::mutex mutex_;
-  Client::Done done_;                                // empty once called
-  std::map<int, std::shared_ptr<Attempt>> open_;     // by endpoint
+  Client::Done done_;                             // empty once called
+  std::map<int, std::shared_ptr<Attempt>> open_;  // by endpoint
   int attempts_ = 0;
   std::optional<TimePoint> armed_;  // the earliest time that a timer is set to
 };

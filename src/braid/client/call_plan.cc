@@ -138,8 +138,10 @@ void CallPlan::End(TimePoint now) {
 void CallPlan::Fail(const Status& status, TimePoint now, CallSteps* steps) {
   if (over_) return;
   End(now);
-  steps->push_back(
-      {Kind::kFail, -1, {}, status.ok() ? DeadlineExceeded("no answer within the deadline") : status});
+  steps->push_back({Kind::kFail,
+                    -1,
+                    {},
+                    status.ok() ? DeadlineExceeded("no answer within the deadline") : status});
 }
 
 bool CallPlan::RunLocal(CallSteps* steps) {

@@ -128,7 +128,9 @@ class Simulation {
   Duration Latency(int endpoint) {
     const Duration usual = microseconds(500 + rng_.Below(2000));
     const bool slow = health_[static_cast<size_t>(endpoint)] == Health::kSlow;
-    return slow ? usual + milliseconds(400) : rng_.Below(50) == 0 ? usual + milliseconds(40) : usual;
+    return slow                  ? usual + milliseconds(400)
+           : rng_.Below(50) == 0 ? usual + milliseconds(40)
+                                 : usual;
   }
 
   void Carry(const RequestPtr& request, const CallSteps& steps) {
@@ -252,8 +254,7 @@ TEST(CallPlanTest, LosesNothingWhileOneEndpointWorksWhateverTheOthersDo) {
     for (int period = 0; period < 10; ++period) {
       const auto good = static_cast<int>(faults.Below(3));
       for (int endpoint = 0; endpoint < 3; ++endpoint) {
-        const auto health = endpoint == good ? Health::kGood
-                                             : static_cast<Health>(faults.Below(5));
+        const auto health = endpoint == good ? Health::kGood : static_cast<Health>(faults.Below(5));
         simulation.At(milliseconds(1 + 700 * period),
                       [&simulation, endpoint, health] { simulation.Set(endpoint, health); });
       }

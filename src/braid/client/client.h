@@ -77,7 +77,7 @@ struct InferReply {
   int attempts = 1;      // that this client sent
   std::string endpoint;  // that answered; "local" for the local model
   bool answered_locally = false;
-  Duration elapsed{};    // from the call to the answer, all attempts
+  Duration elapsed{};  // from the call to the answer, all attempts
 };
 
 struct ModelInfo {

@@ -259,8 +259,8 @@ TEST(ClientTest, ASlowADeadAFrozenAndAnOverloadedEndpointCostNoRequest) {
   FakeServer good, slow(Behaviour::kSlow), frozen(Behaviour::kFreeze),
       overloaded(Behaviour::kOverloaded);
   slow.slowness = milliseconds(30);
-  ClientOptions options = Hedging({slow.address(), "127.0.0.1:1", frozen.address(),
-                                   overloaded.address(), good.address()});
+  ClientOptions options = Hedging(
+      {slow.address(), "127.0.0.1:1", frozen.address(), overloaded.address(), good.address()});
   options.hedge = true;
   const auto client = Connected(options);
   std::atomic<int> failed = 0, wrong = 0;
@@ -357,7 +357,7 @@ TEST(ClientTest, KeepsFewerCallsOpenThanAConnectionHasStreamsAndRefusesTheRestAt
   const auto reply = client->Infer(Request());
   EXPECT_THAT(reply.status().message(), HasSubstr("200 requests are open at each endpoint"));
   while (frozen.inferences() < 200) std::this_thread::yield();
-  frozen.Set(Behaviour::kAnswer);  // but not the calls that it holds
+  frozen.Set(Behaviour::kAnswer);                       // but not the calls that it holds
   EXPECT_TRUE(client->WaitReady(1, seconds(30)).ok());  // there are streams left for health
   client.reset();
   EXPECT_EQ(frozen.most_at_a_time(), 200);

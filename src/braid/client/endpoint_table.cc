@@ -12,8 +12,7 @@ EndpointTable::EndpointTable(const ClientOptions& options) : options_(options) {
   }
 }
 
-EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded,
-                                           TimePoint now) {
+EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded, TimePoint now) {
   int best = -1;
   const auto rank = [this, now](int endpoint) {
     const RowData& row = Row(endpoint);

@@ -39,7 +39,8 @@ void Pool::Probe(int endpoint) {
       if (status.ok()) {
         state_.table.ProbePassed(endpoint);
       } else {
-        again = state_.table.ProbeFailed(endpoint, status.message(), std::chrono::steady_clock::now());
+        again =
+            state_.table.ProbeFailed(endpoint, status.message(), std::chrono::steady_clock::now());
       }
     }
     if (again.has_value()) ProbeAt(*again, endpoint);
