@@ -51,6 +51,7 @@ CallSteps CallPlan::Start(TimePoint now) {
   CallSteps steps;
   ++state_->counts.requests;
   state_->budget.AddRequest();
+  state_->hedge_budget.AddRequest();
   if (options_->local != nullptr) {
     local_at_ = std::max(deadline_ - options_->local_reserve, now + (deadline_ - now) / 2);
   }
@@ -162,8 +163,9 @@ void CallPlan::Retry(TimePoint now, Pause pause, CallSteps* steps) {
   if (Hopeless() && RunLocal(steps)) return;
   const EndpointTable::Pick pick = state_->table.Choose(Excluded(now), now);
   if (pick.endpoint >= 0 && (pick.up || pause == Pause::kOver)) {
-    // One that is down costs no budget: the pauses bound that load.
-    if (pick.up && !state_->budget.Take(now)) return WaitAndRetry(now);
+    // One that is down, of a request that is at work nowhere else, costs no budget: the pauses
+    // bound that load.
+    if ((pick.up || AnyOpen()) && !state_->budget.Take(now)) return WaitAndRetry(now);
     ++state_->counts.retries;
     Send(pick.endpoint, now, steps);
   } else if (AllRefused(now)) {
@@ -186,7 +188,8 @@ void CallPlan::WaitAndRetry(TimePoint now) {
 
 void CallPlan::Hedge(TimePoint now, CallSteps* steps) {
   const EndpointTable::Pick pick = state_->table.Choose(Excluded(now), now);
-  if (pick.endpoint < 0 || !pick.up || !state_->budget.Take(now)) return;
+  if (pick.endpoint < 0 || !pick.up) return;
+  if (!state_->hedge_budget.Take(now) || !state_->budget.Take(now)) return;
   ++state_->counts.hedges;
   Send(pick.endpoint, now, steps);
 }

@@ -18,9 +18,16 @@ namespace braid::client {
 struct CallState {
   explicit CallState(const ClientOptions& options)
       : table(options),
-        budget(options.retry_share, options.retries_per_second, options.most_outstanding) {}
+        budget(options.retry_share, options.retries_per_second, options.most_outstanding),
+        hedge_budget(options.retry_share, 0, kHedgeBurst) {}
+  // What one hiccup of all endpoints may cost at once.
+  static constexpr double kHedgeBurst = 10;
+
   EndpointTable table;
-  RetryBudget budget;
+  RetryBudget budget;  // of hedges and retries
+  // Of hedges alone, without the refill by time: when everything becomes slower than the percentile
+  // was, each request of a client that sends few would else be sent twice.
+  RetryBudget hedge_budget;
   ClientCounts counts;
 };
 

@@ -169,7 +169,7 @@ class Simulation {
   void Send(const RequestPtr& request, int endpoint) {
     ASSERT_EQ(request->open.count(endpoint), 0u) << "two attempts at one endpoint";
     const bool up = state_.table.up(endpoint);
-    if (request->attempts++ > 0 && up) ++paid_;
+    if (request->attempts++ > 0 && (up || !request->open.empty())) ++paid_;
     ++sent_[endpoint];
     const int attempt = ++attempt_;
     request->open[endpoint] = attempt;
@@ -241,7 +241,8 @@ class Simulation {
   std::vector<Status> failures_;
   std::map<int, int> sent_;
   int attempt_ = 0;
-  int64_t paid_ = 0;  // attempts at endpoints that are up, beyond each request's first
+  // Attempts beyond each request's first, at endpoints that are up or beside an open one.
+  int64_t paid_ = 0;
 };
 
 TEST(CallPlanTest, LosesNothingWhileOneEndpointWorksWhateverTheOthersDo) {
@@ -288,6 +289,45 @@ TEST(CallPlanTest, HedgesCutTheTailAndAddAtMostTheirShare) {
       EXPECT_EQ(counts.hedges, 0);
     }
   }
+}
+
+TEST(CallPlanTest, WhenEverythingBecomesSlowHedgesStayWithinTheirShareHoweverFewTheRequests) {
+  ClientOptions options = Endpoints(2);
+  options.hedge = true;
+  options.attempt_timeout = seconds(10);
+  Simulation simulation(options, 7);
+  simulation.At(seconds(20), [&] {
+    for (const int endpoint : {0, 1}) simulation.Set(endpoint, Health::kSlow);
+  });
+  int64_t before = 0;
+  simulation.At(seconds(20), [&] { before = simulation.counts().hedges; });
+  simulation.Load(9, seconds(40), seconds(2));  // the window's 256 attempts are 28 s
+  simulation.Run();
+  ASSERT_FALSE(HasFatalFailure());
+  const ClientCounts& counts = simulation.counts();
+  EXPECT_TRUE(simulation.failures().empty());
+  EXPECT_GT(counts.hedges, before);
+  EXPECT_LE(static_cast<double>(counts.hedges),
+            CallState::kHedgeBurst + 0.1 * static_cast<double>(counts.requests));
+  EXPECT_EQ(counts.retries, 0);
+}
+
+TEST(CallPlanTest, WhenAllAreFrozenNoRequestIsSentTwiceBeyondTheBudget) {
+  ClientOptions options = Endpoints(3);
+  options.most_outstanding = 40;
+  Simulation simulation(options, 11);
+  for (const int endpoint : {0, 1, 2}) {
+    simulation.At(seconds(1), [&, endpoint] { simulation.Set(endpoint, Health::kFrozen); });
+    simulation.At(seconds(9), [&, endpoint] { simulation.Set(endpoint, Health::kGood); });
+  }
+  simulation.Load(50, seconds(15), milliseconds(800));
+  simulation.Run();
+  ASSERT_FALSE(HasFatalFailure());
+  const ClientCounts& counts = simulation.counts();
+  EXPECT_LE(static_cast<double>(counts.retries),
+            40 + 0.1 * static_cast<double>(counts.requests) + 10 * 15.0);
+  // Failed are those whose deadline fell into the outage; none that came a second after it.
+  EXPECT_LE(simulation.failures().size(), 50u * 9u);
 }
 
 TEST(CallPlanTest, AHedgeStartsAfterTheObservedP95AndTheFirstAnswerWins) {
@@ -451,6 +491,39 @@ TEST_F(LocalPlanTest, RunsBeforeTheDeadlineOfASingleFrozenEndpoint) {
   });
   simulation.At(milliseconds(190), [&] { EXPECT_EQ(simulation.local_answers, 0); });
   simulation.At(milliseconds(205), [&] { EXPECT_EQ(simulation.local_answers, 1); });
+  simulation.Run();
+  EXPECT_TRUE(simulation.failures().empty());
+}
+
+TEST_F(LocalPlanTest, AnswersWithoutAnAttemptWhileAllAreKnownToBeDown) {
+  Simulation simulation(WithLocal(2), 1);
+  for (const int endpoint : {0, 1}) {
+    simulation.At(milliseconds(1), [&, endpoint] { simulation.Set(endpoint, Health::kDead); });
+    simulation.At(milliseconds(900), [&, endpoint] { simulation.Set(endpoint, Health::kGood); });
+  }
+  simulation.At(milliseconds(2), [&] { simulation.Arrive(seconds(1)); });  // learns it
+  simulation.At(milliseconds(500), [&] {
+    const int64_t attempts = simulation.counts().attempts;
+    simulation.Arrive(seconds(1));
+    EXPECT_EQ(simulation.counts().attempts, attempts);
+    EXPECT_EQ(simulation.counts().local, 2);
+  });
+  simulation.At(seconds(2), [&] { simulation.Arrive(seconds(1)); });  // probes found them
+  simulation.Run();
+  EXPECT_EQ(simulation.local_answers, 2);
+  EXPECT_EQ(simulation.answers().size(), 1u);
+}
+
+TEST_F(LocalPlanTest, LeavesTheFirstHalfOfAShortDeadlineToTheEndpoints) {
+  ClientOptions options = WithLocal(1);
+  options.local_reserve = seconds(1);
+  Simulation simulation(options, 1);
+  simulation.At(milliseconds(1), [&] {
+    simulation.Set(0, Health::kFrozen);
+    simulation.Arrive(milliseconds(60));
+  });
+  simulation.At(milliseconds(30), [&] { EXPECT_EQ(simulation.counts().local, 0); });
+  simulation.At(milliseconds(32), [&] { EXPECT_EQ(simulation.counts().local, 1); });
   simulation.Run();
   EXPECT_TRUE(simulation.failures().empty());
 }

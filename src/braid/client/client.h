@@ -31,16 +31,18 @@ struct ClientOptions {
   Duration attempt_timeout = std::chrono::milliseconds(150);
   // Also send a request that takes longer than 95 % of the latest ones to another endpoint.
   bool hedge = false;
-  // The budget of hedges and retries at endpoints that are up: so many for each request, so many a
-  // second, and at most `most_outstanding` at once, so that an endpoint may be lost with all that
-  // it was working on. A hedge without budget is left out; a retry waits for it.
+  // The budget of hedges and retries: so many for each request, so many a second, and at most
+  // `most_outstanding` at once, so that an endpoint may be lost with all that it was working on.
+  // Of hedges alone no more than the share and ten. A hedge without budget is left out; a retry
+  // waits for it.
   double retry_share = 0.1;
   double retries_per_second = 10;
   // Requests open at one endpoint; what finds all endpoints full is refused at once. Below the 256
   // streams of a connection, beyond which the transport holds calls back where nobody sees them.
   int most_outstanding = 200;
-  // The last resort, or null; shared with its other users. It runs when every endpoint has failed,
-  // refused or been suspected, and `local_reserve` before the deadline.
+  // The last resort, or null; shared with its other users. It runs as soon as every endpoint is
+  // known to be down or has refused, and at the latest `local_reserve` before the deadline (half of
+  // it, where that is less).
   std::shared_ptr<LocalModel> local;
   Duration local_reserve = std::chrono::milliseconds(100);
   // Connections are pinged so often, and given up when a ping gets no answer for as long again.
