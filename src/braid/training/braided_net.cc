@@ -206,6 +206,8 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
           Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, state.out[s]);
       const bool normalize = normalizing(sub) && layer.op == Op::kConv && !layer.IsHead();
       if (!normalize) weight = weight * gain.view({-1, 1, 1, 1});
+      // An image of one channel has no layout of its own, so the weights ask for it.
+      if (wide_network) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
       if (layer.op == Op::kLinear) {
         // A convolution over the whole map: oneDNN is faster at it than most BLAS libraries.
         logits = torch::conv2d(in, weight, bias).flatten(1);
