@@ -16,6 +16,9 @@ namespace {
 // A picture of a size that a model takes is far smaller.
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 
+// Of a picture that brings its own size: a small file can claim any.
+constexpr uint64_t kMostPixels = uint64_t{1} << 26;
+
 constexpr std::array<uint8_t, 8> kPngSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr std::array<uint8_t, 3> kJpegSignature = {0xff, 0xd8, 0xff};
 
@@ -102,7 +105,55 @@ Result<std::vector<uint8_t>> DecodeJpeg(std::span<const uint8_t> bytes, const st
   return pixels;
 }
 
+Result<ImageSize> PngSize(std::span<const uint8_t> bytes, const std::string& name) {
+  PngImage png;
+  if (png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) == 0) {
+    return DataLoss(name + ": damaged PNG: " + png.image.message);
+  }
+  const bool colour = (png.image.format & PNG_FORMAT_FLAG_COLOR) != 0;
+  return ImageSize{static_cast<int>(png.image.height), static_cast<int>(png.image.width),
+                   colour ? 3 : 1};
+}
+
+Result<ImageSize> JpegSize(std::span<const uint8_t> bytes, const std::string& name) {
+  const std::unique_ptr<void, int (*)(void*)> decoder(tjInitDecompress(), tjDestroy);
+  if (decoder == nullptr) return Internal(name + ": libjpeg-turbo did not start");
+  const auto length = static_cast<unsigned long>(bytes.size());  // NOLINT: the library's type
+  int width = 0, height = 0, subsampling = 0, colourspace = 0;
+  if (tjDecompressHeader3(decoder.get(), bytes.data(), length, &width, &height, &subsampling,
+                          &colourspace) != 0) {
+    return DataLoss(name + ": damaged JPEG: " + tjGetErrorStr2(decoder.get()));
+  }
+  return ImageSize{height, width, colourspace == TJCS_GRAY ? 1 : 3};
+}
+
 }  // namespace
+
+Result<Picture> DecodePicture(std::span<const uint8_t> bytes, const std::string& name) {
+  Picture picture;
+  if (StartsWith(bytes, kPngSignature)) {
+    BRAID_ASSIGN_OR_RETURN(picture.size, PngSize(bytes, name));
+  } else if (StartsWith(bytes, kJpegSignature)) {
+    BRAID_ASSIGN_OR_RETURN(picture.size, JpegSize(bytes, name));
+  } else {
+    return InvalidArgument(name + ": neither PNG nor JPEG");
+  }
+  const ImageSize& size = picture.size;
+  if (size.height <= 0 || size.width <= 0) {
+    return DataLoss(name + ": the picture has no pixels");
+  }
+  if (static_cast<uint64_t>(size.height) * static_cast<uint64_t>(size.width) > kMostPixels) {
+    return InvalidArgument(name + ": " + std::to_string(size.width) + "x" +
+                           std::to_string(size.height) + " pixels are too many");
+  }
+  BRAID_ASSIGN_OR_RETURN(picture.pixels, DecodeImage(bytes, name, size));
+  return picture;
+}
+
+Result<Picture> ReadPicture(const std::string& path) {
+  BRAID_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadFile(path, kMaxFileBytes));
+  return DecodePicture(bytes, path);
+}
 
 Result<std::vector<uint8_t>> DecodeImage(std::span<const uint8_t> bytes, const std::string& name,
                                          const ImageSize& size) {

@@ -25,6 +25,18 @@ Result<std::vector<uint8_t>> DecodeImage(std::span<const uint8_t> bytes, const s
 
 Result<std::vector<uint8_t>> ReadImageFile(const std::string& path, const ImageSize& size);
 
+// A picture of whatever size it has.
+struct Picture {
+  ImageSize size;
+  std::vector<uint8_t> pixels;  // [height, width, channels]
+};
+
+// As DecodeImage, but the size and the channels (1 gray, 3 colour) are the picture's own.
+// INVALID_ARGUMENT for one of more than 2^26 pixels.
+Result<Picture> DecodePicture(std::span<const uint8_t> bytes, const std::string& name);
+
+Result<Picture> ReadPicture(const std::string& path);
+
 // [height, width, channels] uint8 as a PNG file's bytes; `pixels` must have that size.
 Result<std::vector<uint8_t>> EncodePng(std::span<const uint8_t> pixels, const ImageSize& size);
 

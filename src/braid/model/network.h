@@ -58,7 +58,9 @@ struct Layer {
   // Where !dense, blocks that cross groups are stored as zeros and never read.
   std::vector<int8_t> weights;
 
-  bool Divided() const { return op != Op::kInput && op != Op::kLinear; }
+  // What answers: the whole map at once (kLinear) or at every position (kConv).
+  bool IsHead() const { return op == Op::kLinear || activation == Activation::kLogits; }
+  bool Divided() const { return op != Op::kInput && !IsHead(); }
   int Channels() const {
     int sum = 0;
     for (const int c : group_channels) sum += c;

@@ -81,6 +81,15 @@ class Builder {
     network_.layers.push_back(std::move(layer));
   }
 
+  // One map for every position instead of one answer for the image.
+  void MapHead(std::string name, LayerIndex input) {
+    const LayerIndex head = Conv(std::move(name), input, kGroups, 3, 1);
+    Layer& layer = network_.layers[static_cast<size_t>(head)];
+    layer.activation = Activation::kLogits;
+    layer.dense = true;
+    layer.group_channels = {1};
+  }
+
   Network Take() { return std::move(network_); }
 
  private:
@@ -134,6 +143,24 @@ Network MakeResnet(const BackboneSpec& spec, int blocks) {
   return b.Take();
 }
 
+// Layers of "vdsrN"; 0 where `name` is none.
+int VdsrLayers(const std::string& name) {
+  constexpr int kFewest = 3, kMost = 64;
+  if (name == "vdsr") return 20;
+  for (int layers = kFewest; layers <= kMost; ++layers) {
+    if (name == "vdsr" + std::to_string(layers)) return layers;
+  }
+  return 0;
+}
+
+Network MakeVdsr(const BackboneSpec& spec, int layers) {
+  Builder b(spec);
+  LayerIndex last = 0;
+  for (int l = 1; l < layers; ++l) last = b.Conv("conv" + std::to_string(l), last, spec.channels, 3, 1);
+  b.MapHead("residual", last);
+  return b.Take();
+}
+
 }  // namespace
 
 Result<Network> MakeBackbone(const BackboneSpec& spec) {
@@ -145,15 +172,22 @@ Result<Network> MakeBackbone(const BackboneSpec& spec) {
     return InvalidArgument("image size: " + std::to_string(spec.height) + "x" +
                            std::to_string(spec.width) + " is not within 8..1024");
   }
+  if (const int layers = VdsrLayers(spec.name); layers > 0) {
+    if (spec.image_channels != 1) return InvalidArgument("image channels: vdsr restores luma alone");
+    return MakeVdsr(spec, layers);
+  }
   if (spec.image_channels < 1 || spec.classes < 2) {
     return InvalidArgument("image channels or classes: too few");
   }
   if (spec.name == "cnn") return MakeCnn(spec);
   if (const int blocks = ResnetBlocks(spec.name); blocks > 0) return MakeResnet(spec, blocks);
   return InvalidArgument("backbone: '" + spec.name +
-                         "' is neither cnn, resnet nor resnetN with N = 8, 14, 20, ... 110");
+                         "' is neither cnn, resnet, resnetN with N = 8, 14, 20, ... 110, vdsr nor vdsrN with "
+                         "N = 3..64");
 }
 
 bool BackboneNormalizes(const std::string& name) { return ResnetBlocks(name) > 0; }
+
+bool BackboneRestores(const std::string& name) { return VdsrLayers(name) > 0; }
 
 }  // namespace braid::training

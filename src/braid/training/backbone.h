@@ -13,7 +13,7 @@ namespace braid::training {
 inline constexpr int kGroups = 4;
 
 struct BackboneSpec {
-  std::string name = "cnn";  // "cnn", "resnet" or "resnetN"
+  std::string name = "cnn";  // "cnn", "resnet", "resnetN", "vdsr" or "vdsrN"
   int height = 28, width = 28, image_channels = 1;
   int classes = 10;
   // Channels of the narrowest convolution, a multiple of 16 (group boundaries are multiples of 4).
@@ -25,11 +25,17 @@ struct BackboneSpec {
 // cnn: three 3x3 convolutions of `channels` channels, strides 2, 2, 1, and one linear layer over
 // the last map. resnetN (N = 6n + 2): a 3x3 stem and three stages of n residual blocks of c, 2c, 4c
 // channels, strides 1, 2, 2, whose shortcuts carry the wide values, a sum pool over the last map
-// and one linear layer. resnet: resnet8.
+// and one linear layer. resnet: resnet8. vdsrN (N = 3..64): N 3x3 convolutions of stride 1, the last
+// one a head of one channel that is added to the image (Kim et al., "Accurate Image
+// Super-Resolution Using Very Deep Convolutional Networks", 2016); `classes` has no meaning. vdsr:
+// vdsr20.
 // INVALID_ARGUMENT for an unknown name or sizes that do not fit.
 Result<model::Network> MakeBackbone(const BackboneSpec& spec);
 
 // Whether the convolutions of this backbone train with a private normalization per sub-network.
 bool BackboneNormalizes(const std::string& name);
+
+// Whether this backbone answers with an image that is added to its input, and not with classes.
+bool BackboneRestores(const std::string& name);
 
 }  // namespace braid::training

@@ -13,6 +13,7 @@ using model::Activation;
 using model::Layer;
 using model::Op;
 
+constexpr double kMapHeadVariance = 0.01;
 constexpr int kChannelsLastFrom = 3;  // groups; measured on the cnn of 32 channels
 
 bool HasWeights(const Layer& layer) { return layer.op == Op::kConv || layer.op == Op::kLinear; }
@@ -56,6 +57,7 @@ BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub
       parameters_(Specs(skeleton, static_cast<int64_t>(subs_.size())), device),
       states_(skeleton.layers.size()),
       is_shortcut_source_(skeleton.layers.size(), 0),
+      last_reader_(skeleton.layers.size(), 0),
       bounded_(subs_.size(), 0),
       normalizing_(subs_.size(), normalized ? 1 : 0),
       rounded_(skeleton.layers.size()) {
@@ -65,6 +67,7 @@ BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub
   int parameter = 0;
   for (size_t l = 0; l < states_.size(); ++l) {
     const Layer& layer = skeleton_.layers[l];
+    if (layer.input != model::kNoLayer) last_reader_[static_cast<size_t>(layer.input)] = l;
     if (layer.shortcut != model::kNoLayer) {
       is_shortcut_source_[static_cast<size_t>(layer.shortcut)] = 1;
     }
@@ -122,7 +125,10 @@ void BraidedNet::Initialize(uint64_t seed) {
     // On the CPU whatever the device is, so that a seed means the same start everywhere.
     torch::Tensor weight = weight_shape_randn(static_cast<int>(l));
     const auto fan_in = static_cast<double>(weight.numel() / weight.size(0));
-    const double variance = layer.op == Op::kLinear ? 1.0 / fan_in : 2.0 / fan_in;
+    // A restoring network starts near the image that it is to improve on.
+    const double variance = !layer.IsHead()               ? 2.0 / fan_in
+                            : layer.op == Op::kLinear ? 1.0 / fan_in
+                                                      : kMapHeadVariance / fan_in;
     parameters_[static_cast<size_t>(state.weight)].detach().copy_(weight * std::sqrt(variance));
     for (size_t s = 0; s < subs_.size(); ++s) {
       const Selection& in = state.in[s];
@@ -182,7 +188,7 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
   for (size_t l = 1; l < count; ++l) {
     const Layer& layer = skeleton_.layers[l];
     const LayerState& state = states_[l];
-    const torch::Tensor& in = maps[static_cast<size_t>(layer.input)];
+    const torch::Tensor in = maps[static_cast<size_t>(layer.input)];
     torch::Tensor wide;
     if (layer.op == Op::kSumPool) {
       wide = torch::avg_pool2d(in, {layer.window.kernel_h, layer.window.kernel_w},
@@ -198,8 +204,10 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
           Select(parameters_[static_cast<size_t>(state.gain)].select(0, sub), 0, state.out[s]);
       const torch::Tensor bias =
           Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, state.out[s]);
-      const bool normalize = normalizing(sub) && layer.op == Op::kConv;
+      const bool normalize = normalizing(sub) && layer.op == Op::kConv && !layer.IsHead();
       if (!normalize) weight = weight * gain.view({-1, 1, 1, 1});
+      // An image of one channel has no layout of its own, so the weights ask for it.
+      if (wide_network) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
       if (layer.op == Op::kLinear) {
         // A convolution over the whole map: oneDNN is faster at it than most BLAS libraries.
         logits = torch::conv2d(in, weight, bias).flatten(1);
@@ -211,6 +219,11 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
       wide = torch::conv2d(in, weight, normalize ? torch::Tensor() : bias,
                            {layer.window.stride_h, layer.window.stride_w},
                            {layer.window.pad_top, layer.window.pad_left}, 1, convolution_groups);
+      if (layer.IsHead()) {
+        logits = wide;
+        if (observation != nullptr) observation->wide[l] = logits;
+        continue;
+      }
       if (normalize) {
         torch::Tensor mean = state.running_mean.select(0, sub);
         torch::Tensor var = state.running_var.select(0, sub);
@@ -234,6 +247,9 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
     if (is_shortcut_source_[l]) wides[l] = wide;
     if (observation != nullptr) observation->wide[l] = wide;
     maps[l] = Activate(sub, static_cast<int>(l), wide, keep);
+    // Whole pictures through many layers: hold only what is read again.
+    const auto input = static_cast<size_t>(layer.input);
+    if (last_reader_[input] == l) maps[input] = torch::Tensor();
   }
   return logits;
 }

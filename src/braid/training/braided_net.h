@@ -37,7 +37,8 @@ class BraidedNet {
   // [N,C,H,W] uint8 on any device -> the float input.
   torch::Tensor Input(const torch::Tensor& pixels) const;
 
-  // Logits [N, classes] of sub-network `sub`. Where the sub-network is bounded, activations and
+  // Logits [N, classes] of sub-network `sub`, or what a convolutional head answers at every position
+  // [N,C,H,W]; such a network takes images of any size. Where the sub-network is bounded, activations and
   // weights are rounded as the integers will be (straight-through gradients). `training` selects
   // batch statistics for normalization. `observation` may be null.
   torch::Tensor Forward(int sub, const torch::Tensor& x, bool training,
@@ -109,6 +110,7 @@ class BraidedNet {
   Parameters parameters_;
   std::vector<LayerState> states_;
   std::vector<uint8_t> is_shortcut_source_;
+  std::vector<size_t> last_reader_;  // [layers]: of its map
   torch::Tensor bounds_;  // [subs, layers] float64, CPU
   torch::Tensor flags_;   // [subs, 2] int64, CPU: bounded, normalizing (as checkpointed)
   std::vector<uint8_t> bounded_, normalizing_;

@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "braid/model/file.h"
 #include "braid/training/checkpoint.h"
 #include "braid/training/commands.h"
 #include "braid/training/session.h"
+#include "braid/training/task.h"
 #include "braid/training/trainer.h"
 
 namespace braid::training {
@@ -21,25 +21,20 @@ struct ExportOptions {
 Status Export(const ExportOptions& options) {
   BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
   BRAID_ASSIGN_OR_RETURN(const Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
-  BRAID_ASSIGN_OR_RETURN(const Splits splits,
-                         LoadSplits(recipe.data, recipe.validation, options.machine));
+  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Task> task,
+                         LoadTask(recipe.data, recipe.validation, options.machine));
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
-                         Trainer::Create(recipe, splits.train, device));
+                         Trainer::Create(recipe, *task, device));
   BRAID_RETURN_IF_ERROR(trainer->Restore(options.checkpoint));
   if (!trainer->position().done) {
     return FailedPrecondition(options.checkpoint + ": the training has not ended (train --resume)");
   }
-  const std::string path = options.out.empty() ? RunName(recipe) + ".braid" : options.out;
-  BRAID_ASSIGN_OR_RETURN(
-      const ExportedModel exported,
-      ExportRun(trainer->net(), trainer->family(), recipe, splits.train, splits.test,
-                RunName(recipe), CommandOf(recipe) + LimitOf(options.machine), 0));
-  BRAID_RETURN_IF_ERROR(model::WriteModelFile(exported.network, path));
-  if (options.json) {
-    std::printf("%s\n", DescribeExport(exported, path).c_str());
-  } else {
-    PrintExport(exported, path);
-  }
+  FinishOptions finish;
+  finish.path = options.out.empty() ? RunName(recipe) + ".braid" : options.out;
+  finish.command = CommandOf(recipe) + LimitOf(options.machine);
+  finish.print = !options.json;
+  BRAID_ASSIGN_OR_RETURN(const std::string result, task->Finish(*trainer, recipe, finish));
+  if (options.json) std::printf("%s\n", result.c_str());
   return OkStatus();
 }
 

@@ -41,6 +41,11 @@ torch::Tensor Parameters::Slice(const torch::Tensor& flat, size_t index) const {
   return flat.narrow(0, offsets_[index], Elements(specs_[index].shape)).view(specs_[index].shape);
 }
 
+void Parameters::ClipGradient(double most) {
+  torch::NoGradGuard no_grad;
+  gradient_.mul_(gradient_.norm().add_(1e-12).reciprocal_().mul_(most).clamp_max_(1));
+}
+
 Optimizer::Optimizer(const Parameters& parameters, Options options)
     : parameters_(parameters),
       options_(options),

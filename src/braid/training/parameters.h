@@ -30,6 +30,8 @@ class Parameters {
 
   const torch::Tensor& values() const { return values_; }
   const torch::Tensor& gradient() const { return gradient_; }
+  // Scales the accumulated gradient to a norm of at most `most`, on the device.
+  void ClipGradient(double most);
   const torch::Tensor& decay_mask() const { return decay_mask_; }
 
  private:

@@ -29,6 +29,8 @@ void ForEachField(R& r, Visit visit) {
   visit("weight_decay", r.weight_decay);
   visit("shift", r.shift);
   visit("flip", r.flip);
+  visit("patch", r.patch);
+  visit("clip", r.clip);
   visit("outer_iterations", r.outer_iterations);
   visit("freeze", r.freeze);
   visit("write_back", r.write_back);
@@ -71,6 +73,15 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
   recipe.data = data;
   recipe.backbone = backbone;
   if (BackboneNormalizes(backbone)) recipe.channels = 16;
+  if (BackboneRestores(backbone)) {
+    recipe.channels = 64;
+    recipe.epochs = 20;
+    recipe.learning_rate = 1e-3;
+    recipe.weight_decay = 1e-4;
+    recipe.clip = 1;
+    recipe.shift = 0;
+    recipe.flip = true;
+  }
   if (data == "mnist") recipe.epochs = 4;
   // Centred clothes: shifts and mirrors cost more steps than these few epochs have.
   if (data == "fashion-mnist") recipe.shift = 0;
@@ -110,6 +121,8 @@ Status CheckRecipe(const Recipe& r) {
   BRAID_RETURN_IF_ERROR(CheckRange("learning_rate", r.learning_rate, 0, 10));
   BRAID_RETURN_IF_ERROR(CheckRange("weight_decay", r.weight_decay, 0, 10));
   BRAID_RETURN_IF_ERROR(CheckRange("shift", r.shift, 0, 64));
+  BRAID_RETURN_IF_ERROR(CheckRange("patch", r.patch, 16, 512));
+  BRAID_RETURN_IF_ERROR(CheckRange("clip", r.clip, 0, 1e6));
   BRAID_RETURN_IF_ERROR(CheckRange("outer_iterations", r.outer_iterations, 1, 1000));
   BRAID_RETURN_IF_ERROR(CheckRange("distillation", r.distillation, 0, 100));
   BRAID_RETURN_IF_ERROR(CheckRange("sum_loss", r.sum_loss, 0, 100));
@@ -168,6 +181,8 @@ std::string CommandOf(const Recipe& r) {
                         " --learning-rate " +
                         number(r.learning_rate) + " --weight-decay " + number(r.weight_decay) +
                         " --shift " + std::to_string(r.shift) + (r.flip ? " --flip" : " --no-flip");
+  if (BackboneRestores(r.backbone)) command += " --patch " + std::to_string(r.patch);
+  if (r.clip > 0) command += " --clip " + number(r.clip);
   if (r.policy == Policy::kIncremental) {
     command += " --policy incremental --outer-iterations " + std::to_string(r.outer_iterations) +
                (r.freeze ? " --freeze" : " --no-freeze") +

@@ -29,6 +29,8 @@ struct Recipe {
   double weight_decay = 1e-3;
   int shift = 1;  // augmentation, Augmentation in batches.h
   bool flip = false;
+  int patch = 41;   // side of the patches that restoring networks are trained on
+  double clip = 0;  // the gradient's largest norm; 0: any
 
   Policy policy = Policy::kJoint;
   int outer_iterations = 1;  // kIncremental: rounds over all sub-networks, epochs divided by them

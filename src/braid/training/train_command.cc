@@ -11,10 +11,10 @@
 
 #include "braid/base/clock.h"
 #include "braid/base/file.h"
-#include "braid/model/file.h"
 #include "braid/training/commands.h"
 #include "braid/training/run_log.h"
 #include "braid/training/session.h"
+#include "braid/training/task.h"
 #include "braid/training/train_options.h"
 #include "braid/training/trainer.h"
 
@@ -22,7 +22,7 @@ namespace braid::training {
 namespace {
 
 // Trains or resumes one seed and exports it; the JSON of its result.
-Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const Splits& splits,
+Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const Task& task,
                              torch::Device device, const std::string& folder,
                              const std::atomic<bool>& stop) {
   std::error_code error;
@@ -40,7 +40,7 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const S
     return FailedPrecondition(files.checkpoint + ": is of " + CommandOf(recipe));
   }
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
-                         Trainer::Create(recipe, splits.train, device));
+                         Trainer::Create(recipe, task, device));
   if (resume) {
     BRAID_RETURN_IF_ERROR(trainer->Restore(files.checkpoint));
   } else if (!recipe.from.empty()) {
@@ -49,34 +49,26 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const S
 
   const SystemClock clock;
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open(files.log, clock));
-  const nlohmann::ordered_json begin = {
+  nlohmann::ordered_json begin = {
       {"event", resume ? "resume" : "begin"},
-      {"recipe", nlohmann::ordered_json::parse(RecipeToJson(recipe))},
-      {"train_split", splits.train.split},
-      {"train_digest", splits.train.digest},
-      {"test_split", splits.test.split},
-      {"test_digest", splits.test.digest}};
+      {"recipe", nlohmann::ordered_json::parse(RecipeToJson(recipe))}};
+  begin.update(nlohmann::ordered_json::parse(task.DescribeData()));
   log->Event(begin.dump());
   TrainerOptions run;
   run.checkpoint = files.checkpoint;
   run.stop = &stop;
   run.report = [&](const Progress& progress) { log->Report(progress); };
   BRAID_RETURN_IF_ERROR(trainer->Run(run));
-  const double seconds = log->Seconds();
-
-  const std::string path = folder + "/" + RunName(recipe) + ".braid";
-  BRAID_ASSIGN_OR_RETURN(
-      const ExportedModel exported,
-      ExportRun(trainer->net(), trainer->family(), recipe, splits.train, splits.test,
-                RunName(recipe), CommandOf(recipe) + LimitOf(options.machine),
-                resume ? 0 : seconds));
-  BRAID_RETURN_IF_ERROR(model::WriteModelFile(exported.network, path));
-  std::string result = DescribeExport(exported, path);
+  FinishOptions finish;
+  finish.path = folder + "/" + RunName(recipe) + ".braid";
+  finish.command = CommandOf(recipe) + LimitOf(options.machine);
+  finish.seconds = resume ? 0 : log->Seconds();
+  finish.print = !options.json;
+  BRAID_ASSIGN_OR_RETURN(const std::string result, task.Finish(*trainer, recipe, finish));
   log->Event("{\"event\":\"result\",\"result\":" + result + "}");
   const std::string line = result + "\n";
   BRAID_RETURN_IF_ERROR(WriteFileAtomically(
       files.result, std::span(reinterpret_cast<const uint8_t*>(line.data()), line.size())));
-  if (!options.json) PrintExport(exported, path);
   return result;
 }
 
@@ -85,8 +77,8 @@ Status Train(const TrainOptions& options, const std::atomic<bool>& stop) {
     BRAID_RETURN_IF_ERROR(CheckRecipe(RecipeOf(options, seed)));
   }
   BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
-  BRAID_ASSIGN_OR_RETURN(const Splits splits, 
-                         LoadSplits(options.data, options.validation, options.machine));
+  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Task> task,
+                         LoadTask(options.data, options.validation, options.machine));
   std::string results;
   for (const uint64_t seed : options.seeds) {
     std::string folder = options.out;
@@ -96,7 +88,7 @@ Status Train(const TrainOptions& options, const std::atomic<bool>& stop) {
       folder += "/s" + std::to_string(seed);
     }
     BRAID_ASSIGN_OR_RETURN(const std::string result,
-                           TrainOne(options, seed, splits, device, folder, stop));
+                           TrainOne(options, seed, *task, device, folder, stop));
     results += (results.empty() ? "" : ",") + result;
   }
   if (options.json) std::printf("{\"runs\":[%s]}\n", results.c_str());

@@ -24,9 +24,10 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
       .add_option("--recipe", o.family,
                   "static, dynamic, fluid2, fluid4, alone1..3, ensemble2, ensemble4")
       ->capture_default_str();
-  command.add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes")
+  command.add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes; t91 for vdsr")
       ->capture_default_str();
-  command.add_option("--backbone", o.backbone, "cnn, resnet, or resnet14, 20, ... 110")->capture_default_str();
+  command.add_option("--backbone", o.backbone, "cnn, resnet or resnet14, 20, ... 110, vdsr or vdsrN")
+      ->capture_default_str();
   command.add_option("--seed", o.seeds, "One or several, 1,2,3")->delimiter(',');
   command.add_option("--epochs", o.epochs, "Passes over the training set");
   command.add_option("--batch", o.batch, "Images in a step");
@@ -37,6 +38,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
   command.add_option("--weight-decay", o.weight_decay, "Decoupled, of weights only");
   command.add_option("--shift", o.shift, "Moves images by up to this many pixels");
   AddSwitch(command, "--flip,!--no-flip", o.flip, "Mirrors half of the images");
+  command.add_option("--patch", o.patch, "vdsr: side of the training patches");
+  command.add_option("--clip", o.clip, "Largest norm of the gradient");
   command.add_option("--policy", o.policy, "joint or incremental")
       ->check(CLI::IsMember({"joint", "incremental"}));
   command.add_option("--outer-iterations", o.outer, "Rounds of incremental training");
@@ -75,6 +78,8 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.batch, r.batch);
   Take(o.channels, r.channels);
   Take(o.shift, r.shift);
+  Take(o.patch, r.patch);
+  Take(o.clip, r.clip);
   Take(o.outer, r.outer_iterations);
   Take(o.optimizer, r.optimizer);
   Take(o.learning_rate, r.learning_rate);

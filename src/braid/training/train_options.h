@@ -16,8 +16,8 @@ namespace braid::training {
 struct TrainOptions {
   std::string family = "fluid2", data = "mnist", backbone = "cnn";
   std::vector<uint64_t> seeds = {1};
-  std::optional<int> epochs, batch, channels, shift, outer;
-  std::optional<double> learning_rate, weight_decay, distillation, sum_loss, full_weight,
+  std::optional<int> epochs, batch, channels, shift, patch, outer;
+  std::optional<double> learning_rate, weight_decay, clip, distillation, sum_loss, full_weight,
       narrow_weight, bounded_from, bound_rank;
   std::optional<std::string> policy, optimizer;
   std::optional<bool> flip, freeze, write_back;

@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "braid/training/backbone.h"
-#include "braid/training/evaluate.h"
-#include "braid/training/fluid/loss.h"
+#include "braid/training/classification/classification.h"
 #include "braid/training/quantization/bounds.h"
 
 namespace braid::training {
@@ -28,35 +27,35 @@ double LearningRate(double peak, int step, int steps) {
 
 }  // namespace
 
+Result<std::unique_ptr<Trainer>> Trainer::Create(const Recipe& recipe, const Task& task,
+                                                 torch::Device device) {
+  BRAID_RETURN_IF_ERROR(CheckRecipe(recipe));
+  BRAID_ASSIGN_OR_RETURN(Family family, MakeFamily(recipe.family));
+  BRAID_ASSIGN_OR_RETURN(const model::Network skeleton, task.Skeleton(recipe));
+  std::unique_ptr<Trainer> trainer(new Trainer(recipe, std::move(family), skeleton, device));
+  BRAID_ASSIGN_OR_RETURN(trainer->objective_, task.MakeObjective(recipe, trainer->family_));
+  return trainer;
+}
+
 Result<std::unique_ptr<Trainer>> Trainer::Create(const Recipe& recipe, const data::Dataset& train,
                                                  torch::Device device) {
   BRAID_RETURN_IF_ERROR(CheckRecipe(recipe));
   BRAID_ASSIGN_OR_RETURN(Family family, MakeFamily(recipe.family));
-  BackboneSpec spec;
-  spec.name = recipe.backbone;
-  spec.height = train.height;
-  spec.width = train.width;
-  spec.image_channels = train.channels;
-  spec.classes = static_cast<int>(train.labels.size());
-  spec.channels = recipe.channels;
-  spec.dense = recipe.dense;
-  BRAID_ASSIGN_OR_RETURN(const model::Network skeleton, MakeBackbone(spec));
-  if (train.count < recipe.batch) {
-    return InvalidArgument("batch: larger than the training set of " + std::to_string(train.count));
-  }
-  return std::unique_ptr<Trainer>(new Trainer(recipe, std::move(family), skeleton, train, device));
+  BRAID_ASSIGN_OR_RETURN(const model::Network skeleton, ClassifierSkeleton(recipe, train));
+  std::unique_ptr<Trainer> trainer(new Trainer(recipe, std::move(family), skeleton, device));
+  BRAID_ASSIGN_OR_RETURN(trainer->objective_,
+                         MakeClassifierObjective(recipe, trainer->family_, train));
+  return trainer;
 }
 
 Trainer::Trainer(const Recipe& recipe, Family family, const model::Network& skeleton,
-                 const data::Dataset& train, torch::Device device)
+                 torch::Device device)
     : recipe_(recipe),
       family_(std::move(family)),
-      train_(train),
       net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device),
       optimizer_(net_.parameters(), {recipe.optimizer == "sgd" ? Optimizer::Method::kSgd
                                                                : Optimizer::Method::kAdamW,
                                      recipe.weight_decay}),
-      batches_(train, recipe.batch, {recipe.shift, recipe.flip}, recipe.seed),
       stages_(MakeStages(family_, recipe)) {
   net_.Initialize(recipe.seed);
 }
@@ -85,7 +84,7 @@ Status Trainer::StartFrom(const std::string& checkpoint) {
 }
 
 int Trainer::StageSteps(const Stage& stage) const {
-  return std::max(1, static_cast<int>(std::lround(stage.epochs * batches_.per_epoch())));
+  return std::max(1, static_cast<int>(std::lround(stage.epochs * objective_->steps_per_epoch())));
 }
 
 void Trainer::Enter(const Stage& stage) {
@@ -99,12 +98,9 @@ void Trainer::Enter(const Stage& stage) {
   for (const int sub : stage.subs) net_.MarkTables(trainable_, sub, 1);
 }
 
-torch::Tensor Trainer::NextInput(int global_step, torch::Tensor& targets) {
-  const int per_epoch = batches_.per_epoch();
-  batches_.Fill(global_step / per_epoch, global_step % per_epoch, images_, targets_);
-  targets = torch::tensor(targets_, torch::kInt64).to(net_.device());
-  return net_.Input(
-      PixelTensor(images_, batches_.batch_size(), train_.height, train_.width, train_.channels));
+Batch Trainer::BatchOf(int global_step) {
+  const Batch batch = objective_->BatchOf(global_step);
+  return {net_.Input(batch.pixels), batch.targets.to(net_.device())};
 }
 
 // Statistics are folded into gains and biases, bounds measured, and rounding begins.
@@ -112,9 +108,8 @@ void Trainer::Bound(const Stage& stage) {
   torch::NoGradGuard no_grad;
   net_.NewStep();
   std::vector<torch::Tensor> inputs;
-  torch::Tensor targets;
   for (int i = 0; i < kStatisticsBatches; ++i) {
-    inputs.push_back(NextInput(position_.global_step + i, targets));
+    inputs.push_back(BatchOf(position_.global_step + i).pixels);
   }
   for (const int sub : stage.subs) {
     if (net_.normalizing(sub)) {
@@ -130,28 +125,32 @@ void Trainer::Bound(const Stage& stage) {
 }
 
 torch::Tensor Trainer::Step(const Stage& stage, double learning_rate) {
-  torch::Tensor targets;
-  const torch::Tensor x = NextInput(position_.global_step, targets);
+  const Batch batch = BatchOf(position_.global_step);
   net_.NewStep();
   std::vector<int> subs = stage.subs;
   if (subs.size() > 1) {
     Rng rng(recipe_.seed * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(position_.global_step));
     subs = SampleStep(family_, rng);
   }
-  torch::Tensor loss = StepLoss(net_, family_, recipe_, subs, x, targets);
+  torch::Tensor loss = objective_->Loss(net_, subs, batch.pixels, batch.targets);
   loss.backward();
+  if (recipe_.clip > 0) net_.parameters().ClipGradient(recipe_.clip);
   optimizer_.Step(learning_rate, trainable_);
   return loss.detach();
 }
 
 Status Trainer::Run(const TrainerOptions& options) {
+  // All steps have the same shapes, so cuDNN may time its algorithms once; evaluations have many.
+  at::globalContext().setBenchmarkCuDNN(true);
+  const std::unique_ptr<void, void (*)(void*)> restore(
+      this, [](void*) { at::globalContext().setBenchmarkCuDNN(false); });
   int total = 0, done = 0;
   for (size_t s = 0; s < stages_.size(); ++s) {
     total += StageSteps(stages_[s]);
     if (static_cast<int>(s) < position_.stage) done += StageSteps(stages_[s]);
   }
   done += position_.stage_step;
-  const int every = options.checkpoint_every > 0 ? options.checkpoint_every : batches_.per_epoch();
+  const int every = options.checkpoint_every > 0 ? options.checkpoint_every : objective_->steps_per_epoch();
   const auto save = [&]() -> Status {
     if (options.checkpoint.empty()) return OkStatus();
     return SaveCheckpoint(options.checkpoint, recipe_, net_, optimizer_, position_);

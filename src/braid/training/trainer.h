@@ -9,13 +9,14 @@
 
 #include "braid/base/status.h"
 #include "braid/data/dataset.h"
-#include "braid/training/batches.h"
 #include "braid/training/braided_net.h"
 #include "braid/training/checkpoint.h"
 #include "braid/training/family.h"
 #include "braid/training/fluid/stages.h"
+#include "braid/training/objective.h"
 #include "braid/training/parameters.h"
 #include "braid/training/recipe.h"
+#include "braid/training/task.h"
 
 namespace braid::training {
 
@@ -37,7 +38,10 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  // `train` must outlive this. INVALID_ARGUMENT when recipe and data do not fit.
+  // `task` must outlive this. INVALID_ARGUMENT when recipe and data do not fit.
+  static Result<std::unique_ptr<Trainer>> Create(const Recipe& recipe, const Task& task,
+                                                 torch::Device device);
+  // A classifier of `train`, which must outlive this.
   static Result<std::unique_ptr<Trainer>> Create(const Recipe& recipe, const data::Dataset& train,
                                                  torch::Device device);
 
@@ -54,24 +58,21 @@ class Trainer {
 
  private:
   Trainer(const Recipe& recipe, Family family, const model::Network& skeleton,
-          const data::Dataset& train, torch::Device device);
+          torch::Device device);
   int StageSteps(const Stage& stage) const;
   void Enter(const Stage& stage);
   void Bound(const Stage& stage);
   torch::Tensor Step(const Stage& stage, double learning_rate);  // the loss, on the device
-  torch::Tensor NextInput(int global_step, torch::Tensor& targets);
+  Batch BatchOf(int global_step);
 
   Recipe recipe_;
   Family family_;
-  const data::Dataset& train_;
   BraidedNet net_;
   Optimizer optimizer_;
-  Batches batches_;
+  std::unique_ptr<Objective> objective_;  // borrows family_
   std::vector<Stage> stages_;
   torch::Tensor trainable_;  // flat mask of the stage; undefined: everything
   Position position_;
-  std::vector<uint8_t> images_;
-  std::vector<int64_t> targets_;
 };
 
 }  // namespace braid::training

@@ -1,0 +1,125 @@
+// Whole trainings of small restoring networks on generated pictures.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "braid/base/file.h"
+#include "braid/base/rng.h"
+#include "braid/data/image_file.h"
+#include "braid/training/super_resolution/psnr_evaluation.h"
+#include "braid/training/super_resolution/super_resolution.h"
+#include "braid/training/trainer.h"
+
+namespace braid::training {
+namespace {
+
+// Gray rectangles with sharp edges: what interpolation blurs and a network can sharpen.
+std::vector<uint8_t> Rectangles(int height, int width, Rng& rng) {
+  std::vector<uint8_t> pixels(static_cast<size_t>(height * width), 128);
+  for (int r = 0; r < 30; ++r) {
+    const auto value = static_cast<uint8_t>(rng.Below(256));
+    const auto top = static_cast<int>(rng.Below(static_cast<uint64_t>(height)));
+    const auto left = static_cast<int>(rng.Below(static_cast<uint64_t>(width)));
+    const int bottom = std::min<int>(height, top + 4 + static_cast<int>(rng.Below(24)));
+    const int right = std::min<int>(width, left + 4 + static_cast<int>(rng.Below(24)));
+    for (int y = top; y < bottom; ++y) {
+      for (int x = left; x < right; ++x) pixels[static_cast<size_t>(y * width + x)] = value;
+    }
+  }
+  return pixels;
+}
+
+class SuperResolutionTrainingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    torch::set_num_threads(1);
+    folder_ = testing::TempDir() + "/braid_super_resolution_training";
+    std::filesystem::remove_all(folder_);
+    Rng rng(11);
+    for (const char* set : {"T91", "Set5", "Set14"}) {
+      std::filesystem::create_directories(folder_ + "/sr/" + set);
+      for (int i = 0; i < (std::string(set) == "T91" ? 6 : 2); ++i) {
+        const auto png = data::EncodePng(Rectangles(72, 60, rng), {72, 60, 1});
+        ASSERT_TRUE(png.ok());
+        const std::string path = folder_ + "/sr/" + set + "/" + std::to_string(i) + ".png";
+        ASSERT_TRUE(WriteFileAtomically(path, *png).ok());
+      }
+    }
+    ASSERT_EQ(setenv("BRAID_DATA", folder_.c_str(), 1), 0);
+    recipe_ = DefaultRecipe("static", "t91", "vdsr4");
+    recipe_.channels = 16;
+    recipe_.epochs = 1;
+    recipe_.batch = 4;
+    recipe_.patch = 24;
+    recipe_.learning_rate = 4e-3;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Task> Load(int validation = 0) {
+    auto task = LoadTask("t91", validation, MachineOptions());
+    EXPECT_TRUE(task.ok()) << task.status().ToString();
+    return std::move(*task);
+  }
+
+  std::string folder_;
+  Recipe recipe_;
+};
+
+TEST_F(SuperResolutionTrainingTest, PassesBicubicInterpolationWithRoundedLayersToo) {
+  const auto task = Load();
+  const auto trainer = Trainer::Create(recipe_, *task, torch::kCPU);
+  ASSERT_TRUE(trainer.ok()) << trainer.status().ToString();
+  ASSERT_TRUE((*trainer)->Run({}).ok());
+  const auto result = task->Finish(**trainer, recipe_, {});
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  const auto json = nlohmann::json::parse(*result);
+  ASSERT_EQ(json["psnr"].size(), 6u);
+  for (const auto& row : json["psnr"]) {
+    EXPECT_GT(row["float"].get<double>(), row["bicubic"].get<double>() + 0.3) << row.dump();
+    EXPECT_NEAR(row["rounded"].get<double>(), row["float"].get<double>(), 0.2) << row.dump();
+  }
+}
+
+TEST_F(SuperResolutionTrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
+  const auto task = Load(2);
+  const auto straight = Trainer::Create(recipe_, *task, torch::kCPU);
+  ASSERT_TRUE(straight.ok());
+  ASSERT_TRUE((*straight)->Run({}).ok());
+  std::atomic<bool> stop{false};
+  TrainerOptions options;
+  options.checkpoint = folder_ + "/checkpoint.safetensors";
+  options.stop = &stop;
+  options.report_every = 1;
+  options.report = [&](const Progress& progress) { stop = progress.step >= 13; };
+  const auto first = Trainer::Create(recipe_, *task, torch::kCPU);
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ((*first)->Run(options).code(), StatusCode::kCancelled);
+  const auto second = Trainer::Create(recipe_, *task, torch::kCPU);
+  ASSERT_TRUE(second.ok());
+  ASSERT_TRUE((*second)->Restore(options.checkpoint).ok());
+  ASSERT_TRUE((*second)->Run({}).ok());
+  EXPECT_TRUE(torch::equal((*second)->net().parameters().values(),
+                           (*straight)->net().parameters().values()));
+}
+
+TEST_F(SuperResolutionTrainingTest, HoldsOutTheLastTrainingImages) {
+  const auto json = nlohmann::json::parse(Load(2)->DescribeData());
+  EXPECT_EQ(json["train_split"], "t91[0:4]");
+  ASSERT_EQ(json["test_sets"].size(), 1u);
+  EXPECT_EQ(json["test_sets"][0]["set"], "t91[4:6]");
+}
+
+TEST_F(SuperResolutionTrainingTest, RefusesClassifiers) {
+  const auto task = Load();
+  EXPECT_EQ(Trainer::Create(DefaultRecipe("static", "t91", "cnn"), *task, torch::kCPU)
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace braid::training
