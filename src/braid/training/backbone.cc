@@ -85,6 +85,7 @@ class Builder {
   void MapHead(std::string name, LayerIndex input) {
     const LayerIndex head = Conv(std::move(name), input, kGroups, 3, 1);
     Layer& layer = network_.layers[static_cast<size_t>(head)];
+    layer.op = Op::kLinear;
     layer.activation = Activation::kLogits;
     layer.dense = true;
     layer.group_channels = {1};
