@@ -1,71 +1,29 @@
 #include "braid/cli/asker.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
-
-#include "braid/cli/device_host.h"
-#include "braid/cli/model_options.h"
 
 namespace braid::cli {
 namespace {
 
 class LocalAsker final : public Asker {
  public:
-  explicit LocalAsker(std::unique_ptr<DeviceHost> host) : host_(std::move(host)) {
-    const model::Network& network = host_->model().network;
-    info_.name = network.name;
-    info_.height = network.input_h;
-    info_.width = network.input_w;
-    info_.channels = network.input_c;
-    info_.classes = static_cast<int>(network.labels.size());
-  }
+  explicit LocalAsker(std::shared_ptr<LocalNetwork> network) : network_(std::move(network)) {}
 
-  const client::ModelInfo& model() const override { return info_; }
+  const client::ModelInfo& model() const override { return network_->info(); }
 
   Result<client::InferReply> Infer(client::InferRequest request) override {
-    const model::Network& network = host_->model().network;
-    cluster::InferRequest local;
-    local.constraints.images = request.images;
-    local.constraints.remaining = request.deadline;
-    local.constraints.max_macs = request.max_macs;
-    local.constraints.min_accuracy = request.min_accuracy;
-    local.constraints.strict = request.strict;
-    if (request.max_energy_mj.has_value()) {
-      return FailedPrecondition(
-          "an energy limit needs an energy profile of the model, there is none");
-    }
-    if (!request.operating_point.empty()) {
-      const int point = model::FindPoint(network, request.operating_point);
-      if (point < 0) {
-        return InvalidArgument("model \"" + network.name + "\" has no operating point \"" +
-                               request.operating_point + "\"");
-      }
-      local.constraints.point = point;
-    }
-    local.pixels = std::move(request.pixels);
     // Shared: the callback may still be inside set_value when the waiter has what it wanted.
-    auto answer = std::make_shared<std::promise<Result<cluster::InferResult>>>();
-    host_->device().Submit(std::move(local), [answer](Result<cluster::InferResult> result) {
-      answer->set_value(std::move(result));
+    auto answer = std::make_shared<std::promise<Result<client::InferReply>>>();
+    network_->Run(std::move(request), [answer](Result<client::InferReply> reply) {
+      answer->set_value(std::move(reply));
     });
-    BRAID_ASSIGN_OR_RETURN(cluster::InferResult result, answer->get_future().get());
-    client::InferReply reply;
-    reply.images = result.images;
-    reply.logits = std::move(result.logits);
-    reply.classes = std::move(result.classes);
-    reply.model = network.name;
-    reply.operating_point = network.points.at(static_cast<size_t>(result.point)).name;
-    reply.devices = std::move(result.devices);
-    reply.macs = result.macs;
-    reply.failovers = result.failovers;
-    reply.endpoint = "local";
-    reply.elapsed = result.elapsed;
-    return reply;
+    return answer->get_future().get();
   }
 
  private:
-  const std::unique_ptr<DeviceHost> host_;
-  client::ModelInfo info_;
+  const std::shared_ptr<LocalNetwork> network_;  // shared as client::ClientOptions::local is
 };
 
 class RemoteAsker final : public Asker {
@@ -85,26 +43,21 @@ class RemoteAsker final : public Asker {
 
 }  // namespace
 
-Result<std::unique_ptr<Asker>> MakeLocalAsker(model::ModelFile model, const std::string& kernels,
-                                              int max_batch) {
-  cluster::DeviceOptions options;
-  options.name = "local";
-  options.max_batch = max_batch;
-  BRAID_ASSIGN_OR_RETURN(options.path, ChoosePath(kernels));
-  BRAID_ASSIGN_OR_RETURN(std::unique_ptr<DeviceHost> host,
-                         DeviceHost::Start(std::move(model), options, std::nullopt));
-  return std::unique_ptr<Asker>(std::make_unique<LocalAsker>(std::move(host)));
+std::unique_ptr<Asker> MakeLocalAsker(std::shared_ptr<LocalNetwork> network) {
+  return std::make_unique<LocalAsker>(std::move(network));
 }
 
-Result<std::unique_ptr<Asker>> MakeRemoteAsker(const std::vector<std::string>& endpoints,
-                                               const std::string& model_name, Duration deadline) {
-  client::ClientOptions options;
-  options.endpoints = endpoints;
-  options.model = model_name;
-  options.deadline = deadline;
+Result<std::unique_ptr<Asker>> MakeRemoteAsker(client::ClientOptions options,
+                                               std::shared_ptr<LocalNetwork> local) {
+  options.local = local;
   BRAID_ASSIGN_OR_RETURN(std::unique_ptr<client::Client> client, client::Client::Create(options));
-  BRAID_ASSIGN_OR_RETURN(client::ModelInfo info, client->Model(deadline));
-  return std::unique_ptr<Asker>(std::make_unique<RemoteAsker>(std::move(client), std::move(info)));
+  // With a last resort at hand each endpoint is waited for once only.
+  const Duration once = options.attempt_timeout * static_cast<int>(options.endpoints.size());
+  Result<client::ModelInfo> info =
+      client->Model(local == nullptr ? options.deadline : std::min(options.deadline, once));
+  if (!info.ok() && local == nullptr) return info.status();
+  return std::unique_ptr<Asker>(std::make_unique<RemoteAsker>(
+      std::move(client), info.ok() ? std::move(info).value() : local->info()));
 }
 
 }  // namespace braid::cli

@@ -1,13 +1,11 @@
-// Who answers an inference: a device in this process or endpoints of a group. Layer: cli.
+// Who answers an inference: a network in this process or endpoints of a group. Layer: cli.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "braid/base/status.h"
+#include "braid/cli/local_network.h"
 #include "braid/client/client.h"
-#include "braid/model/file.h"
 
 namespace braid::cli {
 
@@ -19,13 +17,12 @@ class Asker {
   virtual Result<client::InferReply> Infer(client::InferRequest request) = 0;
 };
 
-// A device that carries the whole model and has no peers: the same rules choose the point.
-// `kernels`: as --kernels.
-Result<std::unique_ptr<Asker>> MakeLocalAsker(model::ModelFile model, const std::string& kernels,
-                                              int max_batch);
+std::unique_ptr<Asker> MakeLocalAsker(std::shared_ptr<LocalNetwork> network);
 
-// Asks the endpoints what they serve first.
-Result<std::unique_ptr<Asker>> MakeRemoteAsker(const std::vector<std::string>& endpoints,
-                                               const std::string& model_name, Duration deadline);
+// Asks the endpoints what they serve first, for up to `options.deadline`. With `local` it asks for
+// no longer than each one's attempt timeout, and takes that one's shape when none says it; `local`
+// also becomes the client's last resort.
+Result<std::unique_ptr<Asker>> MakeRemoteAsker(client::ClientOptions options,
+                                               std::shared_ptr<LocalNetwork> local);
 
 }  // namespace braid::cli

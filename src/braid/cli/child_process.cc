@@ -163,9 +163,14 @@ int64_t ChildProcess::ResidentBytes() const {
 }
 
 std::string SelfPath() {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? std::string() : path.string();
+  // Read once: in a chroot, a process that has since left for another mount namespace is told the
+  // path as the machine outside sees it.
+  static const std::string path = [] {
+    std::error_code error;
+    const auto link = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::string() : link.string();
+  }();
+  return path;
 }
 
 }  // namespace braid::cli

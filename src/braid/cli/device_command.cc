@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,6 +87,16 @@ Status PinTo(int cpu) {
   return OkStatus();
 }
 
+// Each connection takes a file; the usual soft limit of 1024 is for programs that use select().
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("most open files: {}", std::strerror(errno));
+  }
+}
+
 // The signals that end a device. Blocked before any thread is started, so that only WaitForEnd
 // gets them.
 sigset_t BlockEndSignals() {
@@ -101,6 +112,7 @@ sigset_t BlockEndSignals() {
 
 Status RunDevice(const Options& options) {
   const sigset_t signals = BlockEndSignals();
+  RaiseFileLimit();
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
   const std::string name = options.name.empty() ? DefaultName() : options.name;
   BRAID_RETURN_IF_ERROR(CheckName(name));

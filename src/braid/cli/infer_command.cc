@@ -24,6 +24,10 @@ struct Options {
   ModelOptions model;
   std::vector<std::string> endpoints;
   std::string model_name;
+  std::string local_model;
+  bool hedge = false;
+  double attempt_timeout_ms = 150;
+  double local_reserve_ms = 100;
   std::vector<std::string> files;
   DataOptions data;
   std::string index = "0";
@@ -61,6 +65,10 @@ Result<std::pair<int, int>> ParseIndex(const std::string& text, int count) {
     return InvalidArgument(fmt::format("--index {}: must be I or I..J below {}", text, count));
   }
   return std::pair(*first, *last);
+}
+
+Duration Milliseconds(double ms) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
 }
 
 Result<Pictures> ReadPictures(const Options& options, const client::ModelInfo& model,
@@ -104,8 +112,7 @@ client::InferRequest RequestFor(const Options& options, const client::ModelInfo&
   request.height = model.height;
   request.width = model.width;
   request.channels = model.channels;
-  request.deadline = std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double, std::milli>(options.deadline_ms));
+  request.deadline = Milliseconds(options.deadline_ms);
   request.operating_point = options.point;
   request.max_macs = options.max_macs;
   request.max_energy_mj = options.max_energy_mj;
@@ -133,6 +140,7 @@ void Describe(const client::InferReply& reply, const Pictures& pictures, size_t 
         {"failovers", reply.failovers},
         {"attempts", reply.attempts},
         {"endpoint", reply.endpoint},
+        {"answered_locally", reply.answered_locally},
         {"ms", std::chrono::duration<double, std::milli>(reply.elapsed).count()}};
     if (first + i >= pictures.names.size() - pictures.targets.size()) {
       const size_t target = first + i - (pictures.names.size() - pictures.targets.size());
@@ -162,9 +170,34 @@ void PrintImages(const Json& report) {
   PrintTable(rows, {1, 5});
 }
 
+// The client over --endpoint, with the last resort that --local-model gives it.
+Result<std::unique_ptr<Asker>> AskEndpoints(const Options& options, Json& report) {
+  client::ClientOptions client;
+  client.endpoints = options.endpoints;
+  client.model = options.model_name;
+  client.deadline = Milliseconds(options.deadline_ms);
+  client.hedge = options.hedge;
+  client.attempt_timeout = Milliseconds(options.attempt_timeout_ms);
+  client.local_reserve = Milliseconds(options.local_reserve_ms);
+  report["endpoints"] = options.endpoints;
+  std::shared_ptr<LocalNetwork> local;  // as client::ClientOptions::local
+  if (!options.local_model.empty()) {
+    BRAID_ASSIGN_OR_RETURN(model::ModelFile file, model::ReadModelFile(options.local_model));
+    report["local_model"] = options.local_model;
+    report["local_model_digest"] = file.digest;
+    BRAID_ASSIGN_OR_RETURN(
+        local, LocalNetwork::Start(std::move(file), options.model.kernels, options.batch));
+  }
+  return MakeRemoteAsker(std::move(client), std::move(local));
+}
+
 Status Infer(const Options& options) {
   if (options.files.empty() && options.data.name.empty()) {
     return InvalidArgument("nothing to classify: give pictures or --data");
+  }
+  if (options.endpoints.empty() && !options.local_model.empty()) {
+    return InvalidArgument(
+        "--local-model is the last resort of --endpoint; to run here give --model");
   }
   if (options.endpoints.empty() && options.model.model.empty()) {
     return InvalidArgument("give --model to run here, or --endpoint to ask devices");
@@ -178,15 +211,13 @@ Status Infer(const Options& options) {
     report["model"] = options.model.model;
     report["model_digest"] = file.digest;
     if (options.endpoints.empty()) {
-      BRAID_ASSIGN_OR_RETURN(asker,
-                             MakeLocalAsker(std::move(file), options.model.kernels, options.batch));
+      BRAID_ASSIGN_OR_RETURN(
+          auto network, LocalNetwork::Start(std::move(file), options.model.kernels, options.batch));
+      asker = MakeLocalAsker(std::move(network));
     }
   }
   if (!options.endpoints.empty()) {
-    const auto deadline = std::chrono::duration_cast<Duration>(
-        std::chrono::duration<double, std::milli>(options.deadline_ms));
-    BRAID_ASSIGN_OR_RETURN(asker, MakeRemoteAsker(options.endpoints, options.model_name, deadline));
-    report["endpoints"] = options.endpoints;
+    BRAID_ASSIGN_OR_RETURN(asker, AskEndpoints(options, report));
   }
   report["network"] = asker->model().name;
   BRAID_ASSIGN_OR_RETURN(Pictures pictures, ReadPictures(options, asker->model(), report));
@@ -212,6 +243,32 @@ Status Infer(const Options& options) {
     PrintImages(report);
   }
   return OkStatus();
+}
+
+void AddClientOptions(CLI::App& infer, Options& options) {
+  infer.add_option("--endpoint", options.endpoints, "Front doors of devices; may repeat")
+      ->allow_extra_args(false)
+      ->type_name("HOST:PORT");
+  infer.add_option("--model-name", options.model_name, "Which model to ask for; else any")
+      ->type_name("NAME");
+  infer.add_flag("--hedge", options.hedge,
+                 "Ask another endpoint too after the 95th percentile of latencies");
+  infer
+      .add_option("--attempt-timeout-ms", options.attempt_timeout_ms,
+                  "After which an endpoint is suspected and another one asked")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->type_name("MS");
+  infer
+      .add_option("--local-model", options.local_model,
+                  "A .braid file to run here when no endpoint answers")
+      ->type_name("FILE");
+  infer
+      .add_option("--local-reserve-ms", options.local_reserve_ms,
+                  "How long before the deadline --local-model starts")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->type_name("MS");
 }
 
 void AddBudgetOptions(CLI::App& infer, Options& options) {
@@ -241,11 +298,7 @@ void AddInferCommand(CLI::App& program, Work& work) {
   infer->add_option("pictures", options->files, "PNG or JPEG files of the model's size")
       ->type_name("FILE...");
   AddModelOptions(*infer, options->model, false);
-  infer->add_option("--endpoint", options->endpoints, "Front doors of devices; may repeat")
-      ->allow_extra_args(false)
-      ->type_name("HOST:PORT");
-  infer->add_option("--model-name", options->model_name, "Which model to ask for; else any")
-      ->type_name("NAME");
+  AddClientOptions(*infer, *options);
   AddDataOptions(*infer, options->data, false);
   infer->add_option("--index", options->index, "Images of --data: I or I..J")
       ->capture_default_str()

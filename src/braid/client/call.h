@@ -1,11 +1,14 @@
-// One inference from the caller's view: attempts at endpoints until one answers. Layer: client.
+// One inference from the caller's view: carries out what its plan says until there is an answer.
+// Layer: client.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <vector>
+#include <optional>
 
+#include "braid/client/call_plan.h"
 #include "braid/client/client.h"
 #include "braid/client/pool.h"
 #include "braid/protocol/open_inference.pb.h"
@@ -16,7 +19,8 @@ namespace braid::client {
 // answer; timers hold it weakly.
 class Call : public std::enable_shared_from_this<Call> {
  public:
-  Call(Pool* pool, inference::ModelInferRequest request, int images, TimePoint deadline,
+  // `message` is `request` as it is sent; the latter is kept for the local model only.
+  Call(Pool* pool, inference::ModelInferRequest message, InferRequest request, TimePoint deadline,
        Client::Done done);
 
   void Start();
@@ -28,33 +32,28 @@ class Call : public std::enable_shared_from_this<Call> {
     std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
     inference::ModelInferResponse response;
     int endpoint = 0;
-    TimePoint started{};
-    bool open = true;  // false before the context goes
   };
 
-  // Sends to another endpoint, or arranges to try again later when there is none to send to.
-  void TryNext();
+  // Runs `step` of the plan under the pool's lock, then carries out what it says.
+  void Advance(const std::function<CallSteps(TimePoint now)>& step);
   void Send(int endpoint);
   void OnFinished(const std::shared_ptr<Attempt>& attempt, const grpc::Status& outcome);
-  void OnHedge(const std::shared_ptr<Attempt>& attempt);
-  void RetryLater();
-  void OnPauseOver();
+  void RunLocal();
   void Finish(Result<InferReply> result);
 
   Pool* const pool_;
-  const inference::ModelInferRequest request_;
+  const inference::ModelInferRequest message_;
+  InferRequest request_;  // without pixels where there is no local model
   const int images_;
   const TimePoint started_;
   const TimePoint deadline_;
+  CallPlan plan_;  // under the pool's lock
 
   std::mutex mutex_;
-  Client::Done done_;  // empty once called
-  std::vector<std::shared_ptr<Attempt>> attempts_;
-  std::vector<bool> busy_;     // endpoints with an open attempt of ours
-  std::vector<bool> refused_;  // endpoints that answered that they are overloaded
-  Duration pause_;             // before endpoints that are down are tried once more
-  bool retry_waits_ = false;
-  Status last_error_;
+  Client::Done done_;                             // empty once called
+  std::map<int, std::shared_ptr<Attempt>> open_;  // by endpoint
+  int attempts_ = 0;
+  std::optional<TimePoint> armed_;  // the earliest time that a timer is set to
 };
 
 }  // namespace braid::client

@@ -34,17 +34,17 @@ class ClientImpl final : public Client {
   }
 
   void InferAsync(InferRequest request, Done done) override {
+    const TimePoint deadline = Now() + request.deadline.value_or(pool_.options().deadline);
     Result<inference::ModelInferRequest> message = EncodeRequest(request, pool_.options().model);
     if (!message.ok()) {
       done(message.status());
       return;
     }
-    const TimePoint deadline = Now() + request.deadline.value_or(pool_.options().deadline);
     // The call is known here from before its start until its answer, so that none is lost when the
     // client closes. `key` is set before the call can finish.
     auto key = std::make_shared<Call*>(nullptr);  // shared with the callback made before the call
     auto call =
-        std::make_shared<Call>(&pool_, std::move(message).value(), request.images, deadline,
+        std::make_shared<Call>(&pool_, std::move(message).value(), std::move(request), deadline,
                                [this, key, done = std::move(done)](Result<InferReply> reply) {
                                  {
                                    const std::lock_guard lock(mutex_);
@@ -113,6 +113,7 @@ class ClientImpl final : public Client {
   }
 
   std::vector<EndpointReport> Endpoints() const override { return pool_.Reports(); }
+  ClientCounts Counts() const override { return pool_.Counts(); }
 
  private:
   Status HealthOf(int index, TimePoint until) {
@@ -142,6 +143,10 @@ Result<std::unique_ptr<Client>> Client::Create(const ClientOptions& options) {
   if (options.deadline <= Duration::zero() || options.attempt_timeout <= Duration::zero() ||
       options.keepalive <= Duration::zero() || options.first_back_off <= Duration::zero()) {
     return InvalidArgument("client: deadlines and intervals must be above 0");
+  }
+  if (options.retry_share < 0 || options.retries_per_second < 0 || options.most_outstanding < 1 ||
+      options.local_reserve < Duration::zero()) {
+    return InvalidArgument("client: shares and limits must not be below 0, most_outstanding 1");
   }
   try {
     return std::unique_ptr<Client>(std::make_unique<ClientImpl>(options));

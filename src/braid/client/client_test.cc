@@ -255,6 +255,209 @@ TEST(ClientTest, RefusesARequestWhosePixelsDoNotFitItsShape) {
   EXPECT_EQ(server.inferences(), 0);
 }
 
+TEST(ClientTest, ASlowADeadAFrozenAndAnOverloadedEndpointCostNoRequest) {
+  FakeServer good, slow(Behaviour::kSlow), frozen(Behaviour::kFreeze),
+      overloaded(Behaviour::kOverloaded);
+  slow.slowness = milliseconds(30);
+  ClientOptions options = Hedging(
+      {slow.address(), "127.0.0.1:1", frozen.address(), overloaded.address(), good.address()});
+  options.hedge = true;
+  const auto client = Connected(options);
+  std::atomic<int> failed = 0, wrong = 0;
+  std::vector<std::thread> load;
+  for (int t = 0; t < 4; ++t) {
+    load.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const auto reply = client->Infer(Request(static_cast<uint8_t>(50 * t + i)));
+        if (!reply.ok()) {
+          ++failed;
+          ADD_FAILURE() << reply.status().ToString();
+        } else if (reply->classes.at(0) != 50 * t + i) {
+          ++wrong;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : load) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(wrong, 0);
+  const ClientCounts counts = client->Counts();
+  EXPECT_EQ(counts.requests, 200);
+  EXPECT_EQ(counts.attempts, counts.requests + counts.retries + counts.hedges);
+}
+
+TEST(ClientTest, ALateRequestIsHedgedAndTheLateEndpointStaysUp) {
+  FakeServer a, b;
+  ClientOptions options = Options({a.address(), b.address()});
+  options.hedge = true;
+  const auto client = Connected(options);
+  for (int i = 0; i < 64; ++i) ASSERT_TRUE(client->Infer(Request()).ok());
+  a.Set(Behaviour::kFreeze);  // without a health check nobody knows
+  int from_b = 0;
+  for (int i = 0; i < 6; ++i) {  // fewer than there are tokens for
+    const auto reply = client->Infer(Request());
+    ASSERT_TRUE(reply.ok()) << reply.status().ToString();
+    from_b += reply->endpoint == b.address() ? 1 : 0;
+  }
+  EXPECT_EQ(from_b, 6);
+  EXPECT_GE(client->Counts().hedges, 1);
+  EXPECT_EQ(client->Counts().retries, 0);
+  EXPECT_TRUE(client->Endpoints()[0].up);
+}
+
+TEST(ClientTest, EachAttemptIsToldTheTimeThatIsLeft) {
+  FakeServer frozen(Behaviour::kFreeze), good;
+  ClientOptions options = Options({frozen.address(), good.address()});
+  options.attempt_timeout = milliseconds(200);
+  const auto client = Connected(options);
+  InferRequest request = Request();
+  request.deadline = seconds(9);
+  ASSERT_TRUE(client->Infer(request).ok());
+  constexpr auto kRounding = milliseconds(10);  // of gRPC's header, for 1 to 10 s
+  EXPECT_GT(frozen.remaining(), seconds(5));
+  EXPECT_LE(frozen.remaining(), *request.deadline + kRounding);
+  EXPECT_LE(good.remaining(), *request.deadline - options.attempt_timeout + kRounding);
+}
+
+TEST(ClientTest, ARefusedRequestIsRepeatedWhenTheServerSaysWhen) {
+  FakeServer server(Behaviour::kOverloaded);
+  server.pushback = "60";
+  const auto client = Connected(Options({server.address()}));
+  auto reply = std::async(std::launch::async, [&] { return client->Infer(Request()); });
+  while (server.inferences() == 0) std::this_thread::yield();
+  server.Set(Behaviour::kAnswer);
+  const auto answer = reply.get();
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->attempts, 2);
+  EXPECT_GE(answer->elapsed, milliseconds(60));
+}
+
+TEST(ClientTest, AWishThatIsNoNumberIsPassedOver) {
+  for (const std::string nonsense : {"-1", "12x", "99999999999999999999", " "}) {
+    FakeServer server(Behaviour::kOverloaded);
+    server.pushback = nonsense;
+    const auto client = Connected(Options({server.address()}));
+    EXPECT_EQ(client->Infer(Request()).status().code(), StatusCode::kResourceExhausted);
+    EXPECT_EQ(server.inferences(), 1) << nonsense;
+  }
+}
+
+TEST(ClientTest, KeepsFewerCallsOpenThanAConnectionHasStreamsAndRefusesTheRestAtOnce) {
+  FakeServer frozen(Behaviour::kFreeze);
+  auto client = Connected(Options({frozen.address()}));
+  std::atomic<int> refused = 0, others = 0;
+  for (int i = 0; i < 1000; ++i) {
+    client->InferAsync(Request(), [&](const Result<InferReply>& reply) {
+      ++(reply.status().code() == StatusCode::kResourceExhausted ? refused : others);
+    });
+  }
+  EXPECT_EQ(refused, 800);  // before InferAsync returned, so nothing waits anywhere
+  EXPECT_EQ(others, 0);
+  EXPECT_EQ(client->Counts().shed, 800);
+  const auto reply = client->Infer(Request());
+  EXPECT_THAT(reply.status().message(), HasSubstr("200 requests are open at each endpoint"));
+  while (frozen.inferences() < 200) std::this_thread::yield();
+  frozen.Set(Behaviour::kAnswer);                       // but not the calls that it holds
+  EXPECT_TRUE(client->WaitReady(1, seconds(30)).ok());  // there are streams left for health
+  client.reset();
+  EXPECT_EQ(frozen.most_at_a_time(), 200);
+  EXPECT_EQ(others, 200);
+}
+
+// Answers after `wait` on a thread of its own, or fails.
+class FakeModel final : public LocalModel {
+ public:
+  explicit FakeModel(Status status = {}, milliseconds wait = {}) : status_(status), wait_(wait) {}
+  ~FakeModel() override {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void Run(InferRequest request, std::function<void(Result<InferReply>)> done) override {
+    const std::lock_guard lock(mutex_);
+    remaining = *request.deadline;
+    ++runs;
+    threads_.emplace_back([this, request = std::move(request), done = std::move(done)] {
+      std::this_thread::sleep_for(wait_);
+      if (!status_.ok()) return done(status_);
+      InferReply reply;
+      reply.images = request.images;
+      reply.classes = {request.pixels.at(0)};
+      reply.logits = {1};
+      reply.operating_point = "g0";
+      done(std::move(reply));
+    });
+  }
+  std::atomic<int> runs = 0;
+  Duration remaining{};
+
+ private:
+  const Status status_;
+  const milliseconds wait_;
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;
+};
+
+TEST(ClientTest, TheLocalModelAnswersWhenEveryEndpointIsDeadOrRefuses) {
+  FakeServer overloaded(Behaviour::kOverloaded);
+  ClientOptions options = Options({"127.0.0.1:1", overloaded.address()});
+  const auto model = std::make_shared<FakeModel>();
+  options.local = model;
+  const auto client = Connected(options);
+  for (int i = 0; i < 10; ++i) {
+    const auto reply = client->Infer(Request(static_cast<uint8_t>(i)));
+    ASSERT_TRUE(reply.ok()) << reply.status().ToString();
+    EXPECT_TRUE(reply->answered_locally);
+    EXPECT_EQ(reply->endpoint, "local");
+    EXPECT_EQ(reply->operating_point, "g0");
+    EXPECT_THAT(reply->classes, ElementsAre(i));
+    EXPECT_LT(reply->elapsed, seconds(10));  // of 30: not at the deadline
+  }
+  EXPECT_EQ(model->runs, 10);
+  overloaded.Set(Behaviour::kAnswer);
+  const auto reply = client->Infer(Request());
+  ASSERT_TRUE(reply.ok());
+  EXPECT_FALSE(reply->answered_locally);
+  EXPECT_EQ(model->runs, 10);
+}
+
+TEST(ClientTest, TheLocalModelAnswersBeforeTheDeadlineOfAFrozenEndpoint) {
+  FakeServer frozen(Behaviour::kFreeze);
+  ClientOptions options = Options({frozen.address()});
+  const auto model = std::make_shared<FakeModel>();
+  options.local = model;
+  options.local_reserve = seconds(2);  // the test's machine may stutter
+  const auto client = Connected(options);
+  InferRequest request = Request();
+  request.deadline = milliseconds(4200);
+  const auto reply = client->Infer(request);
+  ASSERT_TRUE(reply.ok()) << reply.status().ToString();
+  EXPECT_TRUE(reply->answered_locally);
+  EXPECT_GE(reply->elapsed, milliseconds(2200));
+  EXPECT_LE(model->remaining, seconds(2));
+}
+
+TEST(ClientTest, ALocalFailureLeavesTheEndpointsError) {
+  ClientOptions options = Options({"127.0.0.1:1"});
+  const auto model = std::make_shared<FakeModel>(InvalidArgument("no such point"));
+  options.local = model;
+  const auto client = Connected(options);
+  InferRequest request = Request();
+  request.deadline = milliseconds(300);
+  EXPECT_EQ(client->Infer(request).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(model->runs, 1);
+}
+
+TEST(ClientTest, ClosingWaitsForTheLocalModel) {
+  ClientOptions options = Options({"127.0.0.1:1"});
+  const auto model = std::make_shared<FakeModel>(OkStatus(), milliseconds(50));
+  options.local = model;
+  auto client = Connected(options);
+  std::atomic<int> answered = 0;
+  client->InferAsync(Request(), [&](const Result<InferReply>&) { ++answered; });
+  while (model->runs == 0) std::this_thread::yield();
+  client.reset();  // its callback must not find the client gone
+  EXPECT_EQ(answered, 1);
+}
+
 TEST(ClientTest, ManyRequestsInFlightAllComeBackOnce) {
   FakeServer a, b;
   const auto client = Connected(Options({a.address(), b.address()}));

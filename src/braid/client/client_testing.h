@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -70,14 +71,29 @@ class FakeServer {
     return last_;
   }
 
+  // The time that the latest inference had left when it came.
+  std::chrono::nanoseconds remaining() const {
+    const std::lock_guard lock(mutex_);
+    return remaining_;
+  }
+  int most_at_a_time() const { return most_at_a_time_; }
+
   std::chrono::milliseconds slowness{60};
+  std::string pushback;  // of kOverloaded: its grpc-retry-pushback-ms, if not empty
 
  private:
   // Finishes when cancelled, not before.
   class Frozen final : public grpc::ServerUnaryReactor {
    public:
+    explicit Frozen(std::atomic<int>* count = nullptr) : count_(count) {}
     void OnCancel() override { Finish(grpc::Status::CANCELLED); }
-    void OnDone() override { delete this; }
+    void OnDone() override {
+      if (count_ != nullptr) --*count_;
+      delete this;
+    }
+
+   private:
+    std::atomic<int>* const count_;
   };
 
   class Inference final : public inference::GRPCInferenceService::CallbackService {
@@ -132,14 +148,20 @@ class FakeServer {
   grpc::ServerUnaryReactor* OnInfer(grpc::CallbackServerContext* context,
                                     const inference::ModelInferRequest* request,
                                     inference::ModelInferResponse* response) {
+    const Behaviour behaviour = behaviour_;  // before it is counted: tests change it then
     ++inferences_;
     {
       const std::lock_guard lock(mutex_);
       last_ = *request;
+      remaining_ = context->deadline() - std::chrono::system_clock::now();
     }
-    if (behaviour_ == Behaviour::kFreeze) return new Frozen;
+    if (behaviour == Behaviour::kFreeze) {
+      const int frozen = ++frozen_;
+      most_at_a_time_ = std::max(most_at_a_time_.load(), frozen);
+      return new Frozen(&frozen_);
+    }
     auto* reactor = context->DefaultReactor();
-    switch (behaviour_.load()) {
+    switch (behaviour) {
       case Behaviour::kFreeze:
         break;
       case Behaviour::kAnswer:
@@ -159,6 +181,7 @@ class FakeServer {
         reactor->Finish({grpc::StatusCode::UNAVAILABLE, "not now"});
         break;
       case Behaviour::kOverloaded:
+        if (!pushback.empty()) context->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
         reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much"});
         break;
       case Behaviour::kInvalid:
@@ -191,9 +214,12 @@ class FakeServer {
 
   std::atomic<Behaviour> behaviour_;
   std::atomic<int> inferences_ = 0;
+  std::atomic<int> frozen_ = 0;  // calls that were taken and not answered
+  std::atomic<int> most_at_a_time_ = 0;
   int port_ = 0;
   mutable std::mutex mutex_;
   inference::ModelInferRequest last_;
+  std::chrono::nanoseconds remaining_{};
   std::vector<std::thread> threads_;
   Inference inference_;
   Health health_;

@@ -12,15 +12,17 @@ EndpointTable::EndpointTable(const ClientOptions& options) : options_(options) {
   }
 }
 
-EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded) {
+EndpointTable::Pick EndpointTable::Choose(const std::vector<bool>& excluded, TimePoint now) {
   int best = -1;
-  const auto rank = [this](int endpoint) {
+  const auto rank = [this, now](int endpoint) {
     const RowData& row = Row(endpoint);
+    const bool up = row.report.up;
     const int busy = options_.balance == Balance::kLeastOutstanding ? row.report.outstanding : 0;
-    return std::tuple(!row.report.up, row.report.up ? busy : 0, row.last_chosen);
+    return std::tuple(!up, up && now < row.refuses_until, up ? busy : 0, row.last_chosen);
   };
   for (int i = 0; i < static_cast<int>(rows_.size()); ++i) {
     if (excluded[static_cast<size_t>(i)]) continue;
+    if (Row(i).report.outstanding >= options_.most_outstanding) continue;
     if (best < 0 || rank(i) < rank(best)) best = i;
   }
   if (best < 0) return {};
@@ -37,6 +39,7 @@ void EndpointTable::Answered(int endpoint, Duration latency) {
   row.report.up = true;
   row.failures = 0;
   ++row.report.answered;
+  latencies_.Add(latency);
   // An eighth of the difference, as TCP smooths its round trips.
   usual_latency_ = usual_latency_ == Duration::zero()
                        ? latency
@@ -73,7 +76,7 @@ TimePoint EndpointTable::ProbeFailed(int endpoint, const std::string& error, Tim
   return NextProbe(&row, now);
 }
 
-Duration EndpointTable::HedgeAfter() const {
+Duration EndpointTable::SuspectAfter() const {
   return std::max(options_.attempt_timeout, 4 * usual_latency_);
 }
 

@@ -11,46 +11,20 @@ namespace braid::client {
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-Pool::Pool(const ClientOptions& options) : options_(options), table_(options) {
+Pool::Pool(const ClientOptions& options) : options_(options), state_(options) {
   for (const std::string& address : options.endpoints) {
     endpoints_.push_back(Connect(address, options));
   }
 }
 
-EndpointTable::Pick Pool::Choose(const std::vector<bool>& excluded) {
-  const std::lock_guard lock(mutex_);
-  const EndpointTable::Pick pick = table_.Choose(excluded);
-  if (pick.endpoint >= 0) table_.Started(pick.endpoint);
-  return pick;
-}
-
-void Pool::Ended(int endpoint) {
-  const std::lock_guard lock(mutex_);
-  table_.Ended(endpoint);
-}
-
-void Pool::Answered(int endpoint, Duration latency) {
-  const std::lock_guard lock(mutex_);
-  table_.Answered(endpoint, latency);
-}
-
-void Pool::Failed(int endpoint, const std::string& error) {
-  std::optional<TimePoint> probe;
-  {
-    const std::lock_guard lock(mutex_);
-    probe = table_.Failed(endpoint, error, std::chrono::steady_clock::now());
-  }
-  if (probe.has_value()) ProbeAt(*probe, endpoint);
-}
-
-Duration Pool::HedgeAfter() const {
-  const std::lock_guard lock(mutex_);
-  return table_.HedgeAfter();
-}
-
 std::vector<EndpointReport> Pool::Reports() const {
   const std::lock_guard lock(mutex_);
-  return table_.Reports();
+  return state_.table.Reports();
+}
+
+ClientCounts Pool::Counts() const {
+  const std::lock_guard lock(mutex_);
+  return state_.counts;
 }
 
 void Pool::ProbeAt(TimePoint when, int endpoint) {
@@ -63,9 +37,10 @@ void Pool::Probe(int endpoint) {
     {
       const std::lock_guard lock(mutex_);
       if (status.ok()) {
-        table_.ProbePassed(endpoint);
+        state_.table.ProbePassed(endpoint);
       } else {
-        again = table_.ProbeFailed(endpoint, status.message(), std::chrono::steady_clock::now());
+        again =
+            state_.table.ProbeFailed(endpoint, status.message(), std::chrono::steady_clock::now());
       }
     }
     if (again.has_value()) ProbeAt(*again, endpoint);
@@ -115,6 +90,18 @@ void Pool::End(std::unique_ptr<grpc::ClientContext> context) {
   context.reset();
   const std::lock_guard lock(mutex_);
   // Under the lock: Close may destroy the pool as soon as it sees that nothing is active.
+  if (--active_ == 0) idle_.notify_all();
+}
+
+bool Pool::BeginLocal() {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return false;
+  ++active_;
+  return true;
+}
+
+void Pool::EndLocal() {
+  const std::lock_guard lock(mutex_);
   if (--active_ == 0) idle_.notify_all();
 }
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "braid/client/call_plan.h"
 #include "braid/client/endpoint.h"
-#include "braid/client/endpoint_table.h"
 #include "braid/client/timer.h"
 
 namespace braid::client {
@@ -30,13 +30,18 @@ class Pool {
   int size() const { return static_cast<int>(endpoints_.size()); }
   Timer& timer() { return timer_; }
 
-  // As EndpointTable's, under the pool's lock. Choose also counts the attempt as started.
-  EndpointTable::Pick Choose(const std::vector<bool>& excluded);
-  void Ended(int endpoint);
-  void Answered(int endpoint, Duration latency);
-  void Failed(int endpoint, const std::string& error);  // probes follow until one passes
-  Duration HedgeAfter() const;
+  // Runs `step` on what all calls share, one at a time.
+  template <typename Step>
+  auto WithState(Step step) {
+    const std::lock_guard lock(mutex_);
+    return step(&state_);
+  }
+  // For plans, which use it inside WithState only.
+  CallState* state() { return &state_; }
   std::vector<EndpointReport> Reports() const;
+  ClientCounts Counts() const;
+  // Probes the endpoint then, and again until it passes.
+  void ProbeAt(TimePoint when, int endpoint);
 
   // Asks for the health of `endpoint`; `done` is called once, with OK for SERVING.
   void CheckHealth(int endpoint, Duration limit, std::function<void(Status)> done);
@@ -48,18 +53,20 @@ class Pool {
   // the last owner of a channel must not be a callback, which runs on a thread that the channel's
   // end waits for.
   void End(std::unique_ptr<grpc::ClientContext> context);
+  // As Begin and End for a run of the local model, which cannot be cancelled.
+  bool BeginLocal();
+  void EndLocal();
   // No call, task or callback is running or follows after this.
   void Close();
 
  private:
   void Probe(int endpoint);
-  void ProbeAt(TimePoint when, int endpoint);
 
   const ClientOptions options_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
 
   mutable std::mutex mutex_;
-  EndpointTable table_;
+  CallState state_;
   bool closing_ = false;
   std::set<grpc::ClientContext*> calls_;  // may be cancelled
   int active_ = 0;                        // begun, and not ended with everything they hold

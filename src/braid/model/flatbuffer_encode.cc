@@ -3,7 +3,7 @@
 #include "braid/base/digest.h"
 #include "braid/model/braid_generated.h"
 #include "braid/model/flatbuffer_codec.h"
-#include "braid/model/layer_map.h"
+#include "braid/model/operating_point_name.h"
 #include "braid/model/test_vectors.h"
 
 namespace braid::model {
@@ -95,8 +95,9 @@ std::vector<uint8_t> EncodeBody(const Network& network) {
       builder, {PutPort(builder, "input", fb::ElementType::UInt8,
                         {-1, network.input_h, network.input_w, network.input_c})});
   std::vector<Offset<fb::Port>> ports;
-  const Layer& head = LastHead(network);
-  if (head.out_h != 1 || head.out_w != 1) {
+  const LayerIndex last = HeadOfExit(network, std::nullopt);
+  const Layer head = last == kNoLayer ? Layer() : network.layers[static_cast<size_t>(last)];
+  if (head.out_h > 1 || head.out_w > 1) {
     ports = {PutPort(builder, "map", fb::ElementType::Int32,
                      {-1, head.out_h, head.out_w, classes})};
   } else {

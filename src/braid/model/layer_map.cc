@@ -25,12 +25,6 @@ Window WindowOf(const Network& network, const Layer& layer) {
   return {.kernel_h = input.out_h, .kernel_w = input.out_w};
 }
 
-const Layer& LastHead(const Network& network) {
-  auto head = network.layers.end() - 1;
-  while (head->op != Op::kLinear && head != network.layers.begin()) --head;
-  return *head;
-}
-
 bool HasMapHead(const Network& network) {
   for (const Layer& layer : network.layers) {
     if (layer.op == Op::kLinear && (layer.out_h != 1 || layer.out_w != 1)) return true;

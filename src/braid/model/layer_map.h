@@ -39,8 +39,6 @@ MapShape MapShapeOf(const Layer& layer, GroupSet groups);
 // head without one. A head of 1x1 without a window over a map of 1x1 is both.
 Window WindowOf(const Network& network, const Layer& layer);
 
-// The head that answers where no exit does.
-const Layer& LastHead(const Network& network);
 // Whether some head answers with a map and not with one row of logits.
 bool HasMapHead(const Network& network);
 

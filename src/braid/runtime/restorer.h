@@ -16,7 +16,7 @@ namespace braid::runtime {
 
 struct RestorerOptions {
   kernels::Path path = kernels::Path::kScalar;
-  ThreadOptions threads;
+  ThreadOptions threads = {};
   // Largest side of a tile in pixels. 0: 256, or four radii where that is more, so that at least a
   // quarter of the work is not done twice.
   int tile = 0;

@@ -38,8 +38,12 @@ TEST(CutIntoTilesTest, AnswersEachPixelOnceAndFarFromInnerEdges) {
         EXPECT_GE(span.start, 0);
         EXPECT_LE(span.start + length, size);
         EXPECT_LT(span.begin, span.end);
-        if (span.start > 0) EXPECT_GE(span.begin, span.start + radius);
-        if (span.start + length < size) EXPECT_LE(span.end, span.start + length - radius);
+        if (span.start > 0) {
+          EXPECT_GE(span.begin, span.start + radius);
+        }
+        if (span.start + length < size) {
+          EXPECT_LE(span.end, span.start + length - radius);
+        }
         done = span.end;
       }
       EXPECT_EQ(done, size) << size << " " << radius;

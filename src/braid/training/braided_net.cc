@@ -159,7 +159,7 @@ torch::Tensor BraidedNet::Input(const torch::Tensor& pixels) const {
 torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
   const LayerState& state = states_[static_cast<size_t>(layer)];
   torch::Tensor weight = parameters_[static_cast<size_t>(state.weight)];
-  if (bounded(sub) && rounding_) {
+  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) {
     torch::Tensor& rounded = rounded_[static_cast<size_t>(layer)];
     if (!rounded.defined()) rounded = RoundWeights(weight);
     weight = rounded;
@@ -172,8 +172,8 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
 
 torch::Tensor BraidedNet::Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const {
   const double bound_value = bound(sub, layer);
-  if (bounded(sub) && !rounding_) return torch::clamp(wide, 0, bound_value);
-  if (bounded(sub)) return RoundActivations(wide, bound_value);
+  if (bounded(sub) && arithmetic_ == Arithmetic::kBounded) return torch::clamp(wide, 0, bound_value);
+  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) return RoundActivations(wide, bound_value);
   return keep ? torch::relu(wide) : torch::relu_(const_cast<torch::Tensor&>(wide));
 }
 

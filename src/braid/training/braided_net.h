@@ -44,9 +44,11 @@ class BraidedNet {
   torch::Tensor Forward(int sub, const torch::Tensor& x, bool training,
                         Observation* observation = nullptr);
 
-  // Whether bounded sub-networks round (the default). Without, they compute with the same bounds
-  // and unrounded weights and activations: the float network that the integers stand for.
-  void SetRounding(bool rounding) { rounding_ = rounding; }
+  // What bounded sub-networks compute with. kRounded (the default): as the integers will. kBounded:
+  // the same bounds, unrounded weights and activations: the float network that the integers stand
+  // for. kUnbounded: plain ReLU, the float network before its bounds were measured.
+  enum class Arithmetic : uint8_t { kRounded, kBounded, kUnbounded };
+  void SetArithmetic(Arithmetic arithmetic) { arithmetic_ = arithmetic; }
 
   // Rounded weights are shared by the sub-networks of a step; call whenever weights have changed.
   void NewStep() { rounded_.assign(rounded_.size(), torch::Tensor()); }
@@ -54,6 +56,7 @@ class BraidedNet {
   // Turns the running statistics of `sub` into gains and biases and stops normalizing it.
   void FoldNormalization(int sub);
   void SetBounds(int sub, const std::vector<double>& bounds);
+  void ForgetBounds() { bounded_.assign(bounded_.size(), 0); }  // of all sub-networks
 
   int sub_network_count() const { return static_cast<int>(subs_.size()); }
   GroupSet groups(int sub) const { return subs_[static_cast<size_t>(sub)]; }
@@ -111,7 +114,7 @@ class BraidedNet {
   torch::Tensor bounds_;  // [subs, layers] float64, CPU
   torch::Tensor flags_;   // [subs, 2] int64, CPU: bounded, normalizing (as checkpointed)
   std::vector<uint8_t> bounded_, normalizing_;
-  bool rounding_ = true;
+  Arithmetic arithmetic_ = Arithmetic::kRounded;
   std::vector<torch::Tensor> rounded_;  // [layers], of this step
 };
 

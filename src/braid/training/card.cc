@@ -47,6 +47,10 @@ std::string MakeCard(const CardFacts& facts, const model::Network& network,
     entry["accuracy"] = Rounded(point.accuracy);
     const auto it = facts.float_accuracy.find(point.name);
     if (it != facts.float_accuracy.end()) entry["float_accuracy"] = Rounded(it->second);
+    const auto unbounded = facts.unbounded_accuracy.find(point.name);
+    if (unbounded != facts.unbounded_accuracy.end()) {
+      entry["unbounded_accuracy"] = Rounded(unbounded->second);
+    }
     points[point.name] = std::move(entry);
   }
   card["operating_points"] = std::move(points);

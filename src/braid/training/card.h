@@ -17,6 +17,8 @@ struct CardFacts {
   double seconds = 0;                            // of training; 0 where not known
   // Per operating point, fraction of the test set: the bounded network without any rounding.
   std::map<std::string, double> float_accuracy;
+  // The same without bounds, where the bounds were measured after the training; else empty.
+  std::map<std::string, double> unbounded_accuracy;
   // Sets of groups that the family was not trained for, asked alone all the same with the tables of
   // the full network: integer accuracy.
   std::map<std::string, double> asked_alone;

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 using Named = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // Every tensor of a checkpoint, as views that can be written to.
-Named AllTensors(BraidedNet& net, AdamW& optimizer) {
+Named AllTensors(BraidedNet& net, Optimizer& optimizer) {
   Named all;
   Parameters& p = net.parameters();
   for (size_t i = 0; i < p.size(); ++i) {
@@ -65,7 +65,7 @@ Result<Position> ParsePosition(const SafeTensors& content, int64_t& optimizer_st
 }  // namespace
 
 Status SaveCheckpoint(const std::string& path, const Recipe& recipe, BraidedNet& net,
-                      AdamW& optimizer, const Position& position) {
+                      Optimizer& optimizer, const Position& position) {
   SafeTensors content;
   content.metadata["format"] = "braid-checkpoint-1";
   content.metadata["recipe"] = RecipeToJson(recipe);
@@ -100,7 +100,7 @@ Result<Recipe> ReadCheckpointRecipe(const std::string& path) {
   return recipe;
 }
 
-Result<Position> LoadCheckpoint(const std::string& path, BraidedNet& net, AdamW& optimizer) {
+Result<Position> LoadCheckpoint(const std::string& path, BraidedNet& net, Optimizer& optimizer) {
   torch::NoGradGuard no_grad;
   BRAID_ASSIGN_OR_RETURN(const SafeTensors content, ReadContent(path));
   const Named all = AllTensors(net, optimizer);

@@ -20,13 +20,13 @@ struct Position {
 };
 
 Status SaveCheckpoint(const std::string& path, const Recipe& recipe, BraidedNet& net,
-                      AdamW& optimizer, const Position& position);
+                      Optimizer& optimizer, const Position& position);
 
 // The recipe alone, to build the network from. DATA_LOSS for a damaged file.
 Result<Recipe> ReadCheckpointRecipe(const std::string& path);
 
 // Fills `net` and `optimizer`, which were made from the checkpoint's recipe. DATA_LOSS when a
 // tensor is missing, has another shape or is not finite; then both are unspecified.
-Result<Position> LoadCheckpoint(const std::string& path, BraidedNet& net, AdamW& optimizer);
+Result<Position> LoadCheckpoint(const std::string& path, BraidedNet& net, Optimizer& optimizer);
 
 }  // namespace braid::training

@@ -30,6 +30,18 @@ std::vector<torch::Tensor> RangeInputs(const BraidedNet& net, const data::Datase
   return inputs;
 }
 
+std::map<std::string, double> FloatAccuracies(BraidedNet& net, const Family& family,
+                                              const data::Dataset& test,
+                                              BraidedNet::Arithmetic arithmetic) {
+  net.SetArithmetic(arithmetic);
+  std::map<std::string, double> accuracies;
+  for (const PointAccuracy& point : EvaluateFloat(net, family, test)) {
+    accuracies[point.name] = point.accuracy;
+  }
+  net.SetArithmetic(BraidedNet::Arithmetic::kRounded);
+  return accuracies;
+}
+
 // Integer accuracy of halves that the family does not train, keyed by the name of the point.
 Result<std::map<std::string, double>> AskUntrainedHalves(const model::Network& network,
                                                          const data::Dataset& test) {
@@ -86,11 +98,13 @@ Result<ExportedModel> ExportRun(BraidedNet& net, const Family& family, const Rec
   network.labels = test.labels;
   network.card = "{}";
   BRAID_ASSIGN_OR_RETURN(const std::vector<double> accuracies, EvaluateInteger(network, test));
-  CardFacts facts{recipe, command, seconds, {}, {}};
-  net.SetRounding(false);
-  const std::vector<PointAccuracy> unrounded = EvaluateFloat(net, family, test);
-  net.SetRounding(true);
-  for (const PointAccuracy& point : unrounded) facts.float_accuracy[point.name] = point.accuracy;
+  CardFacts facts{recipe, command, seconds, {}, {}, {}};
+  using Arithmetic = BraidedNet::Arithmetic;
+  facts.float_accuracy = FloatAccuracies(net, family, test, Arithmetic::kBounded);
+  // Trained in floating point to the end: this is the network that the bounds came after.
+  if (recipe.bounded_from >= 1) {
+    facts.unbounded_accuracy = FloatAccuracies(net, family, test, Arithmetic::kUnbounded);
+  }
   for (size_t p = 0; p < network.points.size(); ++p) {
     model::OperatingPoint& point = network.points[p];
     point.accuracy = accuracies[p];

@@ -1,4 +1,4 @@
-// The flat parameter buffer and AdamW over it. Layer: training.
+// The flat parameter buffer and the optimizers over it. Layer: training.
 #include "braid/training/parameters.h"
 
 #include <cmath>
@@ -6,6 +6,9 @@
 
 namespace braid::training {
 namespace {
+
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+constexpr double kMomentum = 0.9;
 
 int64_t Elements(const std::vector<int64_t>& shape) {
   int64_t n = 1;
@@ -43,30 +46,52 @@ void Parameters::ClipGradient(double most) {
   gradient_.mul_(gradient_.norm().add_(1e-12).reciprocal_().mul_(most).clamp_max_(1));
 }
 
-AdamW::AdamW(const Parameters& parameters, Options options)
+Optimizer::Optimizer(const Parameters& parameters, Options options)
     : parameters_(parameters),
       options_(options),
       m_(torch::zeros_like(parameters.values())),
       v_(torch::zeros_like(parameters.values())) {}
 
-void AdamW::Step(double learning_rate, const torch::Tensor& trainable) {
+void Optimizer::Step(double learning_rate, const torch::Tensor& trainable) {
   torch::NoGradGuard no_grad;
   ++steps;
   torch::Tensor gradient = parameters_.gradient();
-  if (trainable.defined()) gradient.mul_(trainable);
-  m_.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
-  v_.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-  const double c1 = 1 - std::pow(options_.beta1, static_cast<double>(steps));
-  const double c2 = 1 - std::pow(options_.beta2, static_cast<double>(steps));
-  torch::Tensor update = m_ / (v_.sqrt().mul_(1 / std::sqrt(c2)).add_(options_.epsilon));
-  update.mul_(learning_rate / c1);
   torch::Tensor values = parameters_.values();
-  if (options_.weight_decay > 0) {
-    update.add_(values * parameters_.decay_mask(), learning_rate * options_.weight_decay);
-  }
+  if (trainable.defined()) gradient.mul_(trainable);
+  torch::Tensor update = options_.method == Method::kSgd ? SgdUpdate(gradient, learning_rate)
+                                                         : AdamUpdate(gradient, learning_rate);
   if (trainable.defined()) update.mul_(trainable);
   values.sub_(update);
   gradient.zero_();
+}
+
+torch::Tensor Optimizer::AdamUpdate(const torch::Tensor& gradient, double learning_rate) {
+  m_.mul_(kBeta1).add_(gradient, 1 - kBeta1);
+  v_.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
+  const double c1 = 1 - std::pow(kBeta1, static_cast<double>(steps));
+  const double c2 = 1 - std::pow(kBeta2, static_cast<double>(steps));
+  torch::Tensor update = m_ / (v_.sqrt().mul_(1 / std::sqrt(c2)).add_(kEpsilon));
+  update.mul_(learning_rate / c1);
+  if (options_.weight_decay > 0) {
+    update.add_(Decayed(), learning_rate * options_.weight_decay);
+  }
+  return update;
+}
+
+torch::Tensor Optimizer::SgdUpdate(torch::Tensor& gradient, double learning_rate) {
+  if (options_.weight_decay > 0) gradient.add_(Decayed(), options_.weight_decay);
+  m_.mul_(kMomentum).add_(gradient);
+  return gradient.add(m_, kMomentum).mul_(learning_rate);
+}
+
+torch::Tensor Optimizer::Decayed() const {
+  return parameters_.values() * parameters_.decay_mask();
+}
+
+void Optimizer::Restart() {
+  m_.zero_();
+  v_.zero_();
+  steps = 0;
 }
 
 }  // namespace braid::training

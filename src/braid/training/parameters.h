@@ -3,6 +3,7 @@
 // with one tensor a table costs more than the convolutions of a small network). Layer: training.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -40,25 +41,35 @@ class Parameters {
   std::vector<torch::Tensor> leaves_;
 };
 
-// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
-// 2019).
-class AdamW {
+// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay
+// Regularization", 2019). SGD: Nesterov's momentum, the decay added to the gradient, so that a
+// learning rate and a decay mean what they mean in the residual networks' papers.
+class Optimizer {
  public:
+  enum class Method : uint8_t { kAdamW, kSgd };
   struct Options {
-    double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+    Method method = Method::kAdamW;
+    double weight_decay = 0;
   };
 
-  AdamW(const Parameters& parameters, Options options);
+  Optimizer(const Parameters& parameters, Options options);
   // One step with the gradient that has accumulated, which is then zeroed. Where `trainable`
   // (flat, 0 or 1; undefined: all) is 0, the value stays.
   void Step(double learning_rate, const torch::Tensor& trainable);
 
-  // For checkpoints.
+  // Forgets the moments: what the next steps train has other gradients.
+  void Restart();
+
+  // For checkpoints. SGD's second moment stays 0.
   torch::Tensor& first_moment() { return m_; }
   torch::Tensor& second_moment() { return v_; }
   int64_t steps = 0;
 
  private:
+  torch::Tensor AdamUpdate(const torch::Tensor& gradient, double learning_rate);
+  torch::Tensor SgdUpdate(torch::Tensor& gradient, double learning_rate);
+  torch::Tensor Decayed() const;  // the values that weight decay pulls at, 0 elsewhere
+
   const Parameters& parameters_;
   Options options_;
   torch::Tensor m_, v_;

@@ -24,6 +24,7 @@ void ForEachField(R& r, Visit visit) {
   visit("seed", r.seed);
   visit("epochs", r.epochs);
   visit("batch", r.batch);
+  visit("optimizer", r.optimizer);
   visit("learning_rate", r.learning_rate);
   visit("weight_decay", r.weight_decay);
   visit("shift", r.shift);
@@ -37,6 +38,7 @@ void ForEachField(R& r, Visit visit) {
   visit("sum_loss", r.sum_loss);
   visit("full_weight", r.full_weight);
   visit("narrow_weight", r.narrow_weight);
+  visit("from", r.from);
   visit("bounded_from", r.bounded_from);
   visit("bound_rank", r.bound_rank);
   visit("validation", r.validation);
@@ -77,6 +79,8 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
     recipe.learning_rate = 1e-3;
     recipe.weight_decay = 1e-4;
     recipe.clip = 1;
+    // The few largest activations are the edges that PSNR is about.
+    recipe.bound_rank = 0.99997;
     recipe.shift = 0;
     recipe.flip = true;
   }
@@ -113,6 +117,9 @@ Status CheckRecipe(const Recipe& r) {
   if (const auto backbone = MakeBackbone(spec); !backbone.ok()) return backbone.status();
   BRAID_RETURN_IF_ERROR(CheckRange("epochs", r.epochs, 1, 100000));
   BRAID_RETURN_IF_ERROR(CheckRange("batch", r.batch, 2, 65536));
+  if (r.optimizer != "adamw" && r.optimizer != "sgd") {
+    return InvalidArgument("optimizer: '" + r.optimizer + "' is neither adamw nor sgd");
+  }
   BRAID_RETURN_IF_ERROR(CheckRange("learning_rate", r.learning_rate, 0, 10));
   BRAID_RETURN_IF_ERROR(CheckRange("weight_decay", r.weight_decay, 0, 10));
   BRAID_RETURN_IF_ERROR(CheckRange("shift", r.shift, 0, 64));
@@ -172,7 +179,8 @@ std::string CommandOf(const Recipe& r) {
   std::string command = "braid train --recipe " + r.family + " --data " + r.data + " --backbone " +
                         r.backbone + " --seed " + std::to_string(r.seed) + " --epochs " +
                         std::to_string(r.epochs) + " --batch " + std::to_string(r.batch) +
-                        " --channels " + std::to_string(r.channels) + " --learning-rate " +
+                        " --channels " + std::to_string(r.channels) + " --optimizer " + r.optimizer +
+                        " --learning-rate " +
                         number(r.learning_rate) + " --weight-decay " + number(r.weight_decay) +
                         " --shift " + std::to_string(r.shift) + (r.flip ? " --flip" : " --no-flip");
   if (BackboneRestores(r.backbone)) command += " --patch " + std::to_string(r.patch);
@@ -186,6 +194,7 @@ std::string CommandOf(const Recipe& r) {
                number(r.sum_loss) + " --full-weight " + number(r.full_weight) +
                " --narrow-weight " + number(r.narrow_weight);
   }
+  if (!r.from.empty()) command += " --from " + r.from;
   command += " --bounded-from " + number(r.bounded_from) + " --bound-rank " + number(r.bound_rank);
   if (r.validation > 0) command += " --validation " + std::to_string(r.validation);
   return command + (r.dense ? "" : " --grouped");

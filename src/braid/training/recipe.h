@@ -24,6 +24,7 @@ struct Recipe {
 
   int epochs = 5;  // passes over the training set for every sub-network that is not sampled
   int batch = 64;
+  std::string optimizer = "adamw";  // or "sgd", with Nesterov's momentum of 0.9
   double learning_rate = 1e-2;  // the peak; cosine to 0 in every stage
   double weight_decay = 1e-3;
   int shift = 1;  // augmentation, Augmentation in batches.h
@@ -39,6 +40,10 @@ struct Recipe {
   double sum_loss = 0.5;     // weight of the cross-entropy of added logits
   double full_weight = 1;    // weight of the full network's loss among those of a step
   double narrow_weight = 1;  // weight of the losses of single channel groups
+
+  // The checkpoint of another run of the same network whose weights this one starts from. Bounds are
+  // measured anew; "" starts from random weights.
+  std::string from;
 
   // Share of each stage's steps after which bounds are calibrated and rounding is trained with.
   double bounded_from = 0.75;

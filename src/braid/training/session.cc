@@ -84,12 +84,10 @@ std::string DescribeExport(const ExportedModel& exported, const std::string& pat
   json["worst_gap"] = exported.worst_float_gap;
   json["operating_points"] = nlohmann::ordered_json::array();
   for (const model::OperatingPoint& point : exported.network.points) {
-    json["operating_points"].push_back(
-        {{"name", point.name},
-         {"accuracy", point.accuracy},
-         {"float_accuracy", card["operating_points"][point.name]["float_accuracy"]},
-         {"macs", point.macs_mean},
-         {"weight_bytes", point.weight_bytes}});
+    nlohmann::ordered_json entry = {{"name", point.name}, {"macs", point.macs_mean}};
+    entry["weight_bytes"] = point.weight_bytes;
+    entry.update(card["operating_points"][point.name]);
+    json["operating_points"].push_back(std::move(entry));
   }
   if (card.contains("asked_alone")) json["asked_alone"] = card["asked_alone"];
   return json.dump();

@@ -41,7 +41,11 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const T
   }
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                          Trainer::Create(recipe, task, device));
-  if (resume) BRAID_RETURN_IF_ERROR(trainer->Restore(files.checkpoint));
+  if (resume) {
+    BRAID_RETURN_IF_ERROR(trainer->Restore(files.checkpoint));
+  } else if (!recipe.from.empty()) {
+    BRAID_RETURN_IF_ERROR(trainer->StartFrom(recipe.from).WithContext("--from"));
+  }
 
   const SystemClock clock;
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open(files.log, clock));

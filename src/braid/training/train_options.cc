@@ -32,6 +32,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
   command.add_option("--epochs", o.epochs, "Passes over the training set");
   command.add_option("--batch", o.batch, "Images in a step");
   command.add_option("--channels", o.channels, "Of the narrowest convolution, a multiple of 16");
+  command.add_option("--optimizer", o.optimizer, "adamw, or sgd with Nesterov's momentum")
+      ->check(CLI::IsMember({"adamw", "sgd"}));
   command.add_option("--learning-rate", o.learning_rate, "Its peak");
   command.add_option("--weight-decay", o.weight_decay, "Decoupled, of weights only");
   command.add_option("--shift", o.shift, "Moves images by up to this many pixels");
@@ -49,6 +51,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
   command.add_option("--sum-loss", o.sum_loss, "Weight of the loss of added logits");
   command.add_option("--full-weight", o.full_weight, "Weight of the full network's loss");
   command.add_option("--narrow-weight", o.narrow_weight, "Weight of single groups' losses");
+  command.add_option("--from", o.from,
+                     "Start from the weights of another run's checkpoint; bounds are measured anew");
   command.add_option("--bounded-from", o.bounded_from, "Share of steps before rounding begins");
   command.add_option("--bound-rank", o.bound_rank, "Rank fraction of the ReLU bounds");
   command
@@ -77,6 +81,7 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.patch, r.patch);
   Take(o.clip, r.clip);
   Take(o.outer, r.outer_iterations);
+  Take(o.optimizer, r.optimizer);
   Take(o.learning_rate, r.learning_rate);
   Take(o.weight_decay, r.weight_decay);
   Take(o.distillation, r.distillation);
@@ -90,6 +95,7 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.write_back, r.write_back);
   if (o.policy) r.policy = *o.policy == "joint" ? Policy::kJoint : Policy::kIncremental;
   r.dense = !o.grouped;
+  r.from = o.from;
   r.validation = o.validation;
   return r;
 }

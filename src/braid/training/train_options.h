@@ -19,8 +19,9 @@ struct TrainOptions {
   std::optional<int> epochs, batch, channels, shift, patch, outer;
   std::optional<double> learning_rate, weight_decay, clip, distillation, sum_loss, full_weight,
       narrow_weight, bounded_from, bound_rank;
-  std::optional<std::string> policy;
+  std::optional<std::string> policy, optimizer;
   std::optional<bool> flip, freeze, write_back;
+  std::string from;  // a checkpoint
   int validation = 0;
   bool grouped = false, resume = false, json = false;
   std::string out;  // folder; one seed's run is in it, or in a sub-folder where there are several

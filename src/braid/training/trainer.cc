@@ -53,9 +53,9 @@ Trainer::Trainer(const Recipe& recipe, Family family, const model::Network& skel
     : recipe_(recipe),
       family_(std::move(family)),
       net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device),
-      optimizer_(
-          net_.parameters(),
-          {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = recipe.weight_decay}),
+      optimizer_(net_.parameters(), {recipe.optimizer == "sgd" ? Optimizer::Method::kSgd
+                                                               : Optimizer::Method::kAdamW,
+                                     recipe.weight_decay}),
       stages_(MakeStages(family_, recipe)) {
   net_.Initialize(recipe.seed);
 }
@@ -68,6 +68,18 @@ Status Trainer::Restore(const std::string& checkpoint) {
        position_.stage_step > StageSteps(stages_[static_cast<size_t>(position_.stage)]))) {
     return DataLoss(checkpoint + ": position lies outside the training");
   }
+  return OkStatus();
+}
+
+Status Trainer::StartFrom(const std::string& checkpoint) {
+  BRAID_ASSIGN_OR_RETURN(const Recipe other, ReadCheckpointRecipe(checkpoint));
+  if (other.family != recipe_.family || other.backbone != recipe_.backbone ||
+      other.channels != recipe_.channels || other.dense != recipe_.dense) {
+    return InvalidArgument(checkpoint + ": is of another network: " + CommandOf(other));
+  }
+  BRAID_RETURN_IF_ERROR(LoadCheckpoint(checkpoint, net_, optimizer_).status());
+  optimizer_.Restart();
+  net_.ForgetBounds();
   return OkStatus();
 }
 
@@ -112,7 +124,7 @@ void Trainer::Bound(const Stage& stage) {
   }
 }
 
-double Trainer::Step(const Stage& stage, double learning_rate) {
+torch::Tensor Trainer::Step(const Stage& stage, double learning_rate) {
   const Batch batch = BatchOf(position_.global_step);
   net_.NewStep();
   std::vector<int> subs = stage.subs;
@@ -124,7 +136,7 @@ double Trainer::Step(const Stage& stage, double learning_rate) {
   loss.backward();
   if (recipe_.clip > 0) net_.parameters().ClipGradient(recipe_.clip);
   optimizer_.Step(learning_rate, trainable_);
-  return loss.item<double>();
+  return loss.detach();
 }
 
 Status Trainer::Run(const TrainerOptions& options) {
@@ -139,7 +151,8 @@ Status Trainer::Run(const TrainerOptions& options) {
     if (options.checkpoint.empty()) return OkStatus();
     return SaveCheckpoint(options.checkpoint, recipe_, net_, optimizer_, position_);
   };
-  double loss_sum = 0;
+  // Losses stay on the device between reports: reading one waits for the step to end.
+  torch::Tensor loss_sum;
   int loss_count = 0;
   for (; position_.stage < static_cast<int>(stages_.size());
        ++position_.stage, position_.stage_step = 0) {
@@ -149,9 +162,7 @@ Status Trainer::Run(const TrainerOptions& options) {
     Enter(stage);
     if (position_.stage_step == 0 && position_.stage > 0) {
       // Moments of other sub-networks' gradients would push weights that now have other duties.
-      optimizer_.first_moment().zero_();
-      optimizer_.second_moment().zero_();
-      optimizer_.steps = 0;
+      optimizer_.Restart();
     }
     while (position_.stage_step < steps) {
       if (options.stop != nullptr && *options.stop) {
@@ -160,19 +171,23 @@ Status Trainer::Run(const TrainerOptions& options) {
       }
       if (stage.bounds && position_.stage_step == bounded_from) Bound(stage);
       const double rate = LearningRate(recipe_.learning_rate, position_.stage_step, steps);
-      const double loss = Step(stage, rate);
-      if (!std::isfinite(loss)) return Internal("the loss is not finite any more");
-      loss_sum += loss;
+      const torch::Tensor loss = Step(stage, rate);
+      loss_sum = loss_sum.defined() ? loss_sum + loss : loss;
       ++loss_count;
       ++position_.stage_step;
       ++position_.global_step;
       ++done;
-      if (options.report && (done % options.report_every == 0 || done == total)) {
-        options.report({stage.name, done, total, loss_sum / loss_count, rate});
-        loss_sum = 0;
+      const bool reports = done % options.report_every == 0 || done == total;
+      const bool saves = position_.global_step % every == 0;
+      if (!reports && !saves) continue;
+      const double mean = loss_sum.item<double>() / loss_count;
+      if (!std::isfinite(mean)) return Internal("the loss is not finite any more");
+      if (reports) {
+        if (options.report) options.report({stage.name, done, total, mean, rate});
+        loss_sum = torch::Tensor();
         loss_count = 0;
       }
-      if (position_.global_step % every == 0) BRAID_RETURN_IF_ERROR(save());
+      if (saves) BRAID_RETURN_IF_ERROR(save());
     }
     if (stage.bounds && bounded_from >= steps) Bound(stage);
   }

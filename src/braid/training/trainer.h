@@ -47,6 +47,8 @@ class Trainer {
 
   // Goes on from a checkpoint of the same recipe.
   Status Restore(const std::string& checkpoint);
+  // Takes the weights of a checkpoint whose network is the same; its recipe may be another.
+  Status StartFrom(const std::string& checkpoint);
   // Trains to the end. CANCELLED when told to stop: the checkpoint is written then.
   Status Run(const TrainerOptions& options);
 
@@ -60,13 +62,13 @@ class Trainer {
   int StageSteps(const Stage& stage) const;
   void Enter(const Stage& stage);
   void Bound(const Stage& stage);
-  double Step(const Stage& stage, double learning_rate);
+  torch::Tensor Step(const Stage& stage, double learning_rate);  // the loss, on the device
   Batch BatchOf(int global_step);
 
   Recipe recipe_;
   Family family_;
   BraidedNet net_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   std::unique_ptr<Objective> objective_;  // borrows family_
   std::vector<Stage> stages_;
   torch::Tensor trainable_;  // flat mask of the stage; undefined: everything

@@ -238,6 +238,50 @@ TEST_F(TrainingTest, RefusesDamagedCheckpoints) {
   EXPECT_EQ((*other)->Restore(path).code(), StatusCode::kDataLoss);
 }
 
+// Float to the end, then a fine-tuning with rounding from its checkpoint: what the card of the first
+// says of the float network is what the second starts from.
+TEST_F(TrainingTest, FineTunesWithRoundingFromAFloatRun) {
+  const data::Dataset train = Quadrants(512, 3, 1), test = Quadrants(200, 3, 2);
+  Recipe recipe = Tiny("static", "resnet");
+  recipe.optimizer = "sgd";
+  recipe.learning_rate = 0.1;
+  recipe.weight_decay = 5e-4;
+  recipe.bounded_from = 1;
+  const std::string path = folder_ + "/checkpoint.safetensors";
+  TrainerOptions options;
+  options.checkpoint = path;
+  const auto floating = Trainer::Create(recipe, train, torch::kCPU);
+  ASSERT_TRUE(floating.ok());
+  ASSERT_TRUE((*floating)->Run(options).ok());
+  const auto exported = ExportRun((*floating)->net(), (*floating)->family(), recipe, train, test,
+                                  "tiny", "braid train", 1);
+  ASSERT_TRUE(exported.ok()) << exported.status().ToString();
+  EXPECT_NE(exported->network.card.find("unbounded_accuracy"), std::string::npos);
+  EXPECT_GT(exported->network.points.front().accuracy, 0.9);
+
+  Recipe fine = recipe;
+  fine.optimizer = "adamw";
+  fine.learning_rate = 1e-4;
+  fine.bounded_from = 0;
+  fine.bound_rank = 0.99;
+  fine.epochs = 1;
+  fine.from = path;
+  const auto tuned = Trainer::Create(fine, train, torch::kCPU);
+  ASSERT_TRUE(tuned.ok());
+  ASSERT_TRUE((*tuned)->StartFrom(path).ok());
+  EXPECT_FALSE((*tuned)->net().bounded(0));
+  EXPECT_TRUE(torch::equal((*tuned)->net().weight(1), (*floating)->net().weight(1)));
+  ASSERT_TRUE((*tuned)->Run({}).ok());
+  EXPECT_FALSE(torch::equal((*tuned)->net().weight(1), (*floating)->net().weight(1)));
+  EXPECT_LT((*tuned)->net().bound(0, 1), (*floating)->net().bound(0, 1));  // the lower rank
+  ExpectParity(**tuned, test);
+
+  fine.channels = 32;
+  const auto wider = Trainer::Create(fine, train, torch::kCPU);
+  ASSERT_TRUE(wider.ok());
+  EXPECT_EQ((*wider)->StartFrom(path).code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(TrainingTest, RoundsAsFakeQuantizationDoesForwardsAndBackwards) {
   torch::manual_seed(3);
   const double bound = 2.5;

@@ -30,6 +30,7 @@ class GrpcPort final : public LoadPort {
                           done(reply.status());
                         });
   }
+  int64_t refused_here() const override { return client_->Counts().shed; }
 
  private:
   const int most_open_;

@@ -14,7 +14,7 @@ struct GrpcPortOptions {
   std::string model;
   int height = 0, width = 0, channels = 0;
   Duration deadline = std::chrono::seconds(1);
-  int most_open = 1024;  // requests at a time; gRPC itself would hold back any number
+  int most_open = 1024;  // requests at a time; the client refuses those beyond its own limit
 };
 
 Result<std::unique_ptr<LoadPort>> OpenGrpcPort(const GrpcPortOptions& options);

@@ -18,6 +18,8 @@ class LoadPort {
  public:
   virtual ~LoadPort() = default;
   virtual void Send(std::function<void(const Status&)> done) = 0;
+  // Requests that the port refused itself, at once: they count as refused.
+  virtual int64_t refused_here() const { return 0; }
 };
 
 struct LoadOptions {

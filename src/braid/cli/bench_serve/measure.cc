@@ -1,6 +1,9 @@
 #include "braid/cli/bench_serve/measure.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 namespace braid::cli {
 namespace {
@@ -38,6 +41,39 @@ Json Counts(const LoadResult& result) {
           {"refusal_p50_ms", Quantile(result.refusal_ms, 0.5)},
           {"refusal_p99_ms", Quantile(result.refusal_ms, 0.99)}};
 }
+
+// The device's memory while a load runs: looked at ten times a second.
+class MemoryWatch {
+ public:
+  MemoryWatch(const std::function<int64_t()>& resident, Duration length)
+      : thread_([this, &resident, length] {
+          const TimePoint early = std::chrono::steady_clock::now() + length / 10;
+          std::unique_lock lock(mutex_);
+          while (!end_.wait_for(lock, std::chrono::milliseconds(100), [this] { return over_; })) {
+            const int64_t bytes = resident();
+            most_ = std::max(most_, bytes);
+            if (std::chrono::steady_clock::now() <= early || early_ == 0) early_ = most_;
+          }
+        }) {}
+  ~MemoryWatch() { Stop(); }
+  void Stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    end_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  int64_t early() const { return early_; }  // the most in the first tenth; after Stop
+  int64_t most() const { return most_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable end_;
+  bool over_ = false;
+  int64_t early_ = 0, most_ = 0;
+  std::thread thread_;  // last: it uses all of the above
+};
 
 }  // namespace
 
@@ -90,7 +126,12 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
   {
     BRAID_ASSIGN_OR_RETURN(const auto port,
                            bench.open(false, bench.most_open, bench.deadline));
+    MemoryWatch memory(bench.device_resident_bytes, bench.overload);
     report["overload"] = Counts(RunLoad(port.get(), over));
+    memory.Stop();
+    report["overload"]["refused_by_client"] = port->refused_here();
+    report["overload"]["resident_bytes_early"] = memory.early();
+    report["overload"]["resident_bytes_most"] = memory.most();
   }
   BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(false, bench.in_flight, long_deadline));
   LoadOptions after;
@@ -105,6 +146,7 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
   report["overload"]["resident_bytes_before"] = before;
   report["overload"]["resident_bytes_after"] = bench.device_resident_bytes();
   report["overload"]["rps_in_the_second_after"] = recovered.PerSecond();
+  report["overload"]["rps_after_to_before"] = recovered.PerSecond() / capacity;
   return report;
 }
 

@@ -22,7 +22,7 @@ struct DoorBench {
   Duration overload = std::chrono::seconds(10);  // zero: none
   double overload_factor = 3;
   Duration deadline = std::chrono::milliseconds(50);
-  int most_open = 64;  // requests that the client keeps open at a fixed rate; others are unsent
+  int most_open = 256;  // requests that the client keeps open at a fixed rate; others are unsent
   // Opens a port to the echo server or to the device, for so many requests at a time.
   std::function<Result<std::unique_ptr<LoadPort>>(bool echo, int connections, Duration deadline)>
       open;

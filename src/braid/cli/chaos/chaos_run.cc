@@ -82,6 +82,7 @@ Status ChaosRun::PrepareFolder() {
     return Internal(pattern + ": " + std::strerror(errno));
   }
   folder_ = pattern;
+  SelfPath();  // known before the mounts change
   // File systems that only this program and its children see, and that go with the last of them.
   const std::string trial = folder_ + "/trial";
   small_disks_ = ::unshare(CLONE_NEWNS) == 0 &&

@@ -104,6 +104,7 @@ class Unfaithful final : public client::Client {
   Result<client::ModelInfo> Model(Duration) override { return Unimplemented(""); }
   Status WaitReady(int, Duration) override { return OkStatus(); }
   std::vector<client::EndpointReport> Endpoints() const override { return {}; }
+  client::ClientCounts Counts() const override { return {}; }
 
  private:
   const client::InferReply reply_;
