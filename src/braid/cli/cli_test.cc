@@ -355,8 +355,7 @@ TEST_F(CliTest, ClassifiesAPictureAndRefusesAnotherSize) {
 
 TEST_F(CliTest, EnlargesAPictureWithTheSameBitsInEveryTileAndOnEveryPath) {
   const std::string model = In("restoring.braid");
-  ASSERT_TRUE(
-      model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
+  ASSERT_TRUE(model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
   std::vector<uint8_t> pixels;
   for (int i = 0; i < 3 * 30 * 41; ++i) pixels.push_back(static_cast<uint8_t>(37 * i + i * i / 50));
   const auto png = data::EncodePng(pixels, {30, 41, 3});
@@ -381,21 +380,19 @@ TEST_F(CliTest, EnlargesAPictureWithTheSameBitsInEveryTileAndOnEveryPath) {
               HasSubstr("answers with maps"));
   EXPECT_THAT(Run("eval --data digits --limit 4 --model " + model).err,
               HasSubstr("the model restores images"));
-  EXPECT_THAT(Run("export --model " + model + " --out " + In("m.onnx")).err,
+  EXPECT_THAT(Run("export " + model + " --point g0 --out " + In("m.onnx")).err,
               HasSubstr("answers with a map"));
 }
 
 TEST_F(CliTest, MeasuresPsnrOfARestoringModel) {
   const std::string model = In("restoring.braid");
-  ASSERT_TRUE(
-      model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
+  ASSERT_TRUE(model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
   std::filesystem::create_directories(In("cache/braid/sr/Set5"));
   std::vector<uint8_t> pixels;
   for (int i = 0; i < 48 * 48; ++i) pixels.push_back(static_cast<uint8_t>(i * i / 300));
   const auto png = data::EncodePng(pixels, {48, 48, 1});
   ASSERT_TRUE(png.ok() && WriteFileAtomically(In("cache/braid/sr/Set5/a.png"), *png).ok());
-  const json report =
-      Run("eval --data set5 --points g0 g0+1 --json --model " + model).Report();
+  const json report = Run("eval --data set5 --points g0 g0+1 --json --model " + model).Report();
   EXPECT_EQ(report["images"], 1);
   ASSERT_EQ(report["psnr"].size(), 6u);
   for (const json& row : report["psnr"]) {

@@ -32,8 +32,9 @@ Result<std::unique_ptr<DeviceHost>> DeviceHost::Start(model::ModelFile model,
                                                       std::optional<cluster::KeyRing> keys,
                                                       std::shared_ptr<cluster::Executor> executor) {
   if (model::HasMapHead(model.network)) {
-    return InvalidArgument(model.network.name +
-                           ": answers with maps; devices serve classes (braid enlarge runs it here)");
+    return InvalidArgument(
+        model.network.name +
+        ": answers with maps; devices serve classes (braid enlarge runs it here)");
   }
   std::unique_ptr<DeviceHost> host(new DeviceHost(std::move(model)));
   if (options.share.empty()) options.share = GroupSet::First(host->model_.network.groups);

@@ -31,16 +31,15 @@ Status Enlarge(const Options& options) {
   if (!options.point.empty()) names.push_back(options.point);
   BRAID_ASSIGN_OR_RETURN(const auto points, ChoosePoints(file.network, names));
   const model::OperatingPoint& point = *points.back();
-  BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<runtime::Restorer> restorer,
-                         runtime::Restorer::Make(file.network, point,
-                                                 {.path = path,
-                                                  .threads = {.count = options.threads},
-                                                  .tile = options.tile}));
+  BRAID_ASSIGN_OR_RETURN(
+      const std::unique_ptr<runtime::Restorer> restorer,
+      runtime::Restorer::Make(
+          file.network, point,
+          {.path = path, .threads = {.count = options.threads}, .tile = options.tile}));
   BRAID_ASSIGN_OR_RETURN(const data::Picture picture, data::ReadPicture(options.picture));
   const auto start = std::chrono::steady_clock::now();
-  BRAID_ASSIGN_OR_RETURN(
-      const data::Picture enlarged,
-      data::EnlargePicture(picture, options.scale, RestoreWith(*restorer)));
+  BRAID_ASSIGN_OR_RETURN(const data::Picture enlarged,
+                         data::EnlargePicture(picture, options.scale, RestoreWith(*restorer)));
   const double ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   BRAID_ASSIGN_OR_RETURN(const std::vector<uint8_t> png,
@@ -83,7 +82,8 @@ void AddEnlargeCommand(CLI::App& program, Work& work) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->type_name("N");
-  enlarge->add_option("--tile", options->tile, "Side of the tiles that bound memory; 0: 256 or more")
+  enlarge
+      ->add_option("--tile", options->tile, "Side of the tiles that bound memory; 0: 256 or more")
       ->check(CLI::Range(0, 16384))
       ->capture_default_str()
       ->type_name("PIXELS");

@@ -31,8 +31,8 @@ struct Options {
 
 Status CheckFits(const model::Network& network, const data::Dataset& dataset) {
   if (model::HasMapHead(network)) {
-    return InvalidArgument("the model restores images, and " + dataset.name + " has classes (--data " +
-                           data::LumaSetNames() + ")");
+    return InvalidArgument("the model restores images, and " + dataset.name +
+                           " has classes (--data " + data::LumaSetNames() + ")");
   }
   if (network.input_h != dataset.height || network.input_w != dataset.width ||
       network.input_c != dataset.channels) {

@@ -61,15 +61,14 @@ Status EvaluateRestoration(const RestorationEvalOptions& options) {
   BRAID_ASSIGN_OR_RETURN(const kernels::Path path, ChoosePath(options.model.kernels));
   BRAID_ASSIGN_OR_RETURN(const model::ModelFile file, model::ReadModelFile(options.model.model));
   BRAID_ASSIGN_OR_RETURN(const auto points, ChoosePoints(file.network, options.points));
-  BRAID_ASSIGN_OR_RETURN(data::LumaSet set,
-                         data::LoadLumaSet(options.set, data::DefaultFolders()));
+  BRAID_ASSIGN_OR_RETURN(data::LumaSet set, data::LoadLumaSet(options.set, data::DefaultFolders()));
   if (options.limit > 0 && options.limit < static_cast<int>(set.images.size())) {
     set = data::TakeImages(set, 0, options.limit);
   }
   const Json card = Json::parse(file.network.card, nullptr, false);
-  Json report = {{"model", options.model.model}, {"model_digest", file.digest},
-                 {"network", file.network.name}, {"set", set.name},
-                 {"images", set.images.size()},  {"data_digest", set.digest},
+  Json report = {{"model", options.model.model},      {"model_digest", file.digest},
+                 {"network", file.network.name},      {"set", set.name},
+                 {"images", set.images.size()},       {"data_digest", set.digest},
                  {"kernels", kernels::PathName(path)}};
   report["psnr"] = Json::array();
   for (const model::OperatingPoint* point : points) {

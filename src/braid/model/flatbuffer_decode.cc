@@ -262,10 +262,11 @@ class Decoder {
     if (SizeOf(from.outputs()) != 2 ||
         !IsPort(*from.outputs()->Get(0), "logits", fb::ElementType::Int32, {-1, classes}) ||
         !IsPort(*from.outputs()->Get(1), "class", fb::ElementType::Int64, {-1})) {
-      return Unimplemented(fmt::format(
-          "outputs: expected two, 'logits', INT32 [-1,{0}], and 'class', INT64 [-1], or one, 'map', "
-          "INT32 [-1,H,W,{0}]",
-          classes));
+      return Unimplemented(
+          fmt::format("outputs: expected two, 'logits', INT32 [-1,{0}], and 'class', INT64 [-1], "
+                      "or one, 'map', "
+                      "INT32 [-1,H,W,{0}]",
+                      classes));
     }
     return std::move(to);
   }

@@ -98,8 +98,8 @@ std::vector<uint8_t> EncodeBody(const Network& network) {
   const LayerIndex last = HeadOfExit(network, std::nullopt);
   const Layer head = last == kNoLayer ? Layer() : network.layers[static_cast<size_t>(last)];
   if (head.out_h > 1 || head.out_w > 1) {
-    ports = {PutPort(builder, "map", fb::ElementType::Int32,
-                     {-1, head.out_h, head.out_w, classes})};
+    ports = {
+        PutPort(builder, "map", fb::ElementType::Int32, {-1, head.out_h, head.out_w, classes})};
   } else {
     ports = {PutPort(builder, "logits", fb::ElementType::Int32, {-1, classes}),
              PutPort(builder, "class", fb::ElementType::Int64, {-1})};

@@ -18,8 +18,8 @@ MapShape MapShapeOf(const Layer& layer, GroupSet groups) {
 }
 
 Window WindowOf(const Network& network, const Layer& layer) {
-  const bool covers_map = layer.op == Op::kLinear && layer.window == Window{} &&
-                          layer.out_h == 1 && layer.out_w == 1;
+  const bool covers_map =
+      layer.op == Op::kLinear && layer.window == Window{} && layer.out_h == 1 && layer.out_w == 1;
   if (!covers_map) return layer.window;
   const Layer& input = network.layers[static_cast<size_t>(layer.input)];
   return {.kernel_h = input.out_h, .kernel_w = input.out_w};

@@ -31,8 +31,8 @@ Result<int> RestorationRadius(const Network& network) {
     return NoRestorer("it answers with classes");
   }
   if (network.input_c != 1 || last.Channels() != 1) {
-    return NoRestorer(fmt::format("it takes {} channels and answers with {}", network.input_c,
-                                  last.Channels()));
+    return NoRestorer(
+        fmt::format("it takes {} channels and answers with {}", network.input_c, last.Channels()));
   }
   const std::vector<bool> needed = NeededLayers(network, head);
   std::vector<int> radius(network.layers.size(), 0);

@@ -52,8 +52,8 @@ struct PlannedLayer {
   model::LayerIndex layer = model::kNoLayer;
   model::Op op = model::Op::kInput;
   // kConv: from own maps, then (where it awaits) from those of peers with the epilogue.
-  // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images. One
-  // that answers with a map: over rows, as kConv.
+  // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images.
+  // One that answers with a map: over rows, as kConv.
   std::vector<PlannedConvolution> own, peers;
   std::vector<PlannedPool> pools;
   std::vector<PlannedMap> maps;  // what the layer leaves; none for heads

@@ -128,8 +128,9 @@ TEST(ExecutionTest, EqualsTheDefinitionWhereAHeadAnswersWithAMap) {
         const GroupSet first = GroupSet::Single(*set.begin());
         std::vector<SplitDevice> devices;
         for (const GroupSet local : {first, set - first}) {
-          devices.push_back(MakeDevice(network, {.groups = set, .local = local, .head = head,
-                                                 .max_batch = 9}, kernels::BestPath()));
+          devices.push_back(
+              MakeDevice(network, {.groups = set, .local = local, .head = head, .max_batch = 9},
+                         kernels::BestPath()));
         }
         ASSERT_EQ(RunSplit(network, devices, pixels, n, seed), expected) << "seed " << seed;
       }

@@ -78,9 +78,9 @@ Result<Restorer::Engine*> Restorer::EngineFor(int height, int width) {
   const GroupSet groups = network_.sub_networks[static_cast<size_t>(sub_network_)].groups;
   BRAID_ASSIGN_OR_RETURN(engine->prepared, PreparedModel::Prepare(engine->network, groups,
                                                                   options_.path, options_.threads));
-  BRAID_ASSIGN_OR_RETURN(engine->plan,
-                         Plan::Make(*engine->prepared, {.groups = groups, .local = groups,
-                                                        .exits = false}));
+  BRAID_ASSIGN_OR_RETURN(
+      engine->plan,
+      Plan::Make(*engine->prepared, {.groups = groups, .local = groups, .exits = false}));
   engine->execution = Execution::Create(*engine->plan);
   if (engine->execution == nullptr) {
     return ResourceExhausted("no memory for tiles of " + std::to_string(width) + "x" +
@@ -107,9 +107,9 @@ Result<std::vector<uint8_t>> Restorer::Restore(std::span<const uint8_t> pixels, 
   for (const TileSpan& down : CutIntoTiles(height, tile_h, radius_)) {
     for (const TileSpan& across : CutIntoTiles(width, tile_w, radius_)) {
       for (int y = 0; y < tile_h; ++y) {
-        const auto from = pixels.begin() + static_cast<std::ptrdiff_t>(
-                                               static_cast<size_t>(down.start + y) * row +
-                                               static_cast<size_t>(across.start));
+        const auto from =
+            pixels.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(down.start + y) * row +
+                                                         static_cast<size_t>(across.start));
         std::copy_n(from, tile_row,
                     tile.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(y) * tile_row));
       }

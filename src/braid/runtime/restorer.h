@@ -1,5 +1,5 @@
-// Runs a restoring network over images of any size, tile by tile, with the answer of the whole image
-// bit for bit and memory that does not grow with it. Layer: runtime.
+// Runs a restoring network over images of any size, tile by tile, with the answer of the whole
+// image bit for bit and memory that does not grow with it. Layer: runtime.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,11 @@ struct RestorerOptions {
   int tile = 0;
 };
 
-// Where tiles of `tile` pixels lie along `size` pixels of which each is answered by one tile: a tile's
-// edge is the image's own, or `radius` pixels of the tile at it are left to its neighbour.
+// Where tiles of `tile` pixels lie along `size` pixels of which each is answered by one tile: a
+// tile's edge is the image's own, or `radius` pixels of the tile at it are left to its neighbour.
 struct TileSpan {
-  int start = 0;             // of the tile
-  int begin = 0, end = 0;    // the pixels that it answers
+  int start = 0;           // of the tile
+  int begin = 0, end = 0;  // the pixels that it answers
 };
 // 0 < tile; 2 * radius < tile where tile < size.
 std::vector<TileSpan> CutIntoTiles(int size, int tile, int radius);

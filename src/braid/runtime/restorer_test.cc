@@ -82,8 +82,8 @@ TEST(RestorerTest, TakesImagesOfOtherSizesThanTheFileSays) {
     ASSERT_TRUE(whole.ok());
     ASSERT_TRUE(model::Validate(*whole).ok()) << model::Validate(*whole).ToString();
     const auto pixels = RandomPixels(1, *whole, 1);
-    const auto untiled = Restored(*whole, pixels, height, width,
-                                  {.path = kernels::Path::kScalar, .tile = 1000});
+    const auto untiled =
+        Restored(*whole, pixels, height, width, {.path = kernels::Path::kScalar, .tile = 1000});
     EXPECT_EQ(Restored(small, pixels, height, width, {.path = kernels::BestPath(), .tile = 32}),
               untiled);
     EXPECT_EQ(Restored(small, pixels, height, width,

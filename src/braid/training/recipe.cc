@@ -184,7 +184,7 @@ std::string CommandOf(const Recipe& r) {
                         number(r.learning_rate) + " --weight-decay " + number(r.weight_decay) +
                         " --shift " + std::to_string(r.shift) + (r.flip ? " --flip" : " --no-flip");
   if (BackboneRestores(r.backbone)) command += " --patch " + std::to_string(r.patch);
-  if (r.clip > 0) command += " --clip " + number(r.clip);
+  if (r.clip > 0 || BackboneRestores(r.backbone)) command += " --clip " + number(r.clip);
   if (r.policy == Policy::kIncremental) {
     command += " --policy incremental --outer-iterations " + std::to_string(r.outer_iterations) +
                (r.freeze ? " --freeze" : " --no-freeze") +

@@ -85,8 +85,9 @@ TEST(BicubicTest, LeavesFlatImagesAsTheyAre) {
 
 TEST(LumaTest, FollowsTheRecommendation) {
   // Black, white, and the three primaries.
-  EXPECT_EQ(LumaOfRgb(std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255}),
-            (std::vector<uint8_t>{16, 235, 81, 145, 41}));
+  EXPECT_EQ(
+      LumaOfRgb(std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255}),
+      (std::vector<uint8_t>{16, 235, 81, 145, 41}));
 }
 
 TEST(LumaTest, PsnrLeavesTheBorderOut) {

@@ -45,12 +45,8 @@ class Generator {
 
   Network Restoring(int layers, int height, int width) {
     AddInput(height, width, 1);
-    const Window same{.kernel_h = 3,
-                      .kernel_w = 3,
-                      .pad_top = 1,
-                      .pad_left = 1,
-                      .pad_bottom = 1,
-                      .pad_right = 1};
+    const Window same{
+        .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
     const std::vector<int> groups(static_cast<size_t>(options_.groups), 8);
     for (int i = 0; i < layers; ++i) AddConv(Last(), groups, same, false);
     if (layers >= 4) network_.layers[static_cast<size_t>(layers) - 1].shortcut = 1;

@@ -16,7 +16,7 @@ struct RandomNetworkOptions {
   bool pools = true;      // maximum and sum
   bool grouped = true;    // convolutions that are not dense
   bool exits = false;     // heads before the last
-  bool map_heads = false; // half of the heads have a window
+  bool map_heads = false;  // half of the heads have a window
   int max_side = 13;      // of the input map
   int max_layers = 7;     // before the last head
   int classes = 10;

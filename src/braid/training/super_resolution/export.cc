@@ -122,8 +122,7 @@ Result<std::string> ExportRestorer(Trainer& trainer, const Recipe& recipe, const
   BRAID_ASSIGN_OR_RETURN(const auto patches, RangePatches(data.train, recipe));
   std::vector<torch::Tensor> inputs;
   for (const std::vector<uint8_t>& batch : patches) {
-    inputs.push_back(
-        net.Input(PixelTensor(batch, kRangeBatch, recipe.patch, recipe.patch, 1)));
+    inputs.push_back(net.Input(PixelTensor(batch, kRangeBatch, recipe.patch, recipe.patch, 1)));
   }
   BRAID_ASSIGN_OR_RETURN(model::Network network, ExportNetwork(net, trainer.family(), inputs));
   network.name = RunName(recipe);

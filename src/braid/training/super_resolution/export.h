@@ -17,8 +17,8 @@ struct RestorerData {
   std::vector<data::LumaSet> tests;
 };
 
-// Writes the model and returns the JSON of its result: PSNR of each operating point on each test set
-// at each scale, interpolated, in floating point and in integers.
+// Writes the model and returns the JSON of its result: PSNR of each operating point on each test
+// set at each scale, interpolated, in floating point and in integers.
 Result<std::string> ExportRestorer(Trainer& trainer, const Recipe& recipe, const RestorerData& data,
                                    const FinishOptions& options);
 

@@ -66,8 +66,8 @@ class SuperResolution : public Task {
 
   Result<model::Network> Skeleton(const Recipe& recipe) const override {
     if (!BackboneRestores(recipe.backbone)) {
-      return InvalidArgument("backbone: " + recipe.backbone + " classifies, and " + data_.train.name +
-                             " has no classes (vdsr)");
+      return InvalidArgument("backbone: " + recipe.backbone + " classifies, and " +
+                             data_.train.name + " has no classes (vdsr)");
     }
     BackboneSpec spec;
     spec.name = recipe.backbone;

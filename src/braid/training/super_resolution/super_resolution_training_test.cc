@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <cstdlib>
 #include <string>
 
 #include "braid/base/file.h"
@@ -152,10 +152,9 @@ TEST_F(SuperResolutionTrainingTest, RefusesClassifiersAndSums) {
   recipe_.family = "fluid2";
   EXPECT_EQ(Trainer::Create(recipe_, *task, torch::kCPU).status().code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(Trainer::Create(DefaultRecipe("static", "t91", "cnn"), *task, torch::kCPU)
-                .status()
-                .code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      Trainer::Create(DefaultRecipe("static", "t91", "cnn"), *task, torch::kCPU).status().code(),
+      StatusCode::kInvalidArgument);
 }
 
 }  // namespace
