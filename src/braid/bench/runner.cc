@@ -121,7 +121,7 @@ Result<std::unique_ptr<Runner>> Runner::Make(const model::Network& network,
     part.pixels.resize(static_cast<size_t>(part.images * network.input_h * network.input_w *
                                            network.input_c));
     for (uint8_t& pixel : part.pixels) pixel = static_cast<uint8_t>(rng.Next());
-    part.logits.resize(static_cast<size_t>(part.images * part.plan->classes()));
+    part.logits.resize(static_cast<size_t>(part.images * part.plan->logits_per_image()));
     parts.push_back(std::move(part));
   }
   return std::unique_ptr<Runner>(

@@ -353,6 +353,59 @@ TEST_F(CliTest, ClassifiesAPictureAndRefusesAnotherSize) {
   EXPECT_THAT(refused.err, HasSubstr("28x30 pixels, the model takes 28x28"));
 }
 
+TEST_F(CliTest, EnlargesAPictureWithTheSameBitsInEveryTileAndOnEveryPath) {
+  const std::string model = In("restoring.braid");
+  ASSERT_TRUE(model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
+  std::vector<uint8_t> pixels;
+  for (int i = 0; i < 3 * 30 * 41; ++i) pixels.push_back(static_cast<uint8_t>(37 * i + i * i / 50));
+  const auto png = data::EncodePng(pixels, {30, 41, 3});
+  ASSERT_TRUE(png.ok() && WriteFileAtomically(In("small.png"), *png).ok());
+  const std::string base = "enlarge --model " + model + " --scale 3 " + In("small.png");
+  const json report = Run(base + " --json --out " + In("large.png")).Report();
+  EXPECT_EQ(report["height"], 90);
+  EXPECT_EQ(report["width"], 123);
+  const std::string large = Text(In("large.png"));
+  EXPECT_FALSE(large.empty());
+  for (const char* variant : {"--tile 11", "--tile 40 --threads 2", "--kernels scalar --tile 64"}) {
+    ASSERT_EQ(Run(base + " " + variant + " --out " + In("tiled.png")).code, 0) << variant;
+    EXPECT_EQ(Text(In("tiled.png")), large) << variant;
+  }
+  const Outcome small_tile = Run(base + " --tile 10 --out " + In("tiled.png"));
+  EXPECT_EQ(small_tile.code, 1);
+  EXPECT_THAT(small_tile.err, HasSubstr("expected more than the 10 that its edges lose"));
+  // Each kind of model says what it is for.
+  EXPECT_THAT(Run("enlarge --model " + Model() + " " + In("small.png") + " --out x.png").err,
+              HasSubstr("does not restore images"));
+  EXPECT_THAT(Run("infer --model " + model + " " + In("small.png")).err,
+              HasSubstr("answers with maps"));
+  EXPECT_THAT(Run("eval --data digits --limit 4 --model " + model).err,
+              HasSubstr("the model restores images"));
+  EXPECT_THAT(Run("export " + model + " --point g0 --out " + In("m.onnx")).err,
+              HasSubstr("answers with a map"));
+}
+
+TEST_F(CliTest, MeasuresPsnrOfARestoringModel) {
+  const std::string model = In("restoring.braid");
+  ASSERT_TRUE(model::WriteModelFile(runtime::testing::RestoringNetwork(3, 4, 12, 12), model).ok());
+  std::filesystem::create_directories(In("cache/braid/sr/Set5"));
+  std::vector<uint8_t> pixels;
+  for (int i = 0; i < 48 * 48; ++i) pixels.push_back(static_cast<uint8_t>(i * i / 300));
+  const auto png = data::EncodePng(pixels, {48, 48, 1});
+  ASSERT_TRUE(png.ok() && WriteFileAtomically(In("cache/braid/sr/Set5/a.png"), *png).ok());
+  const json report = Run("eval --data set5 --points g0 g0+1 --json --model " + model).Report();
+  EXPECT_EQ(report["images"], 1);
+  ASSERT_EQ(report["psnr"].size(), 6u);
+  for (const json& row : report["psnr"]) {
+    EXPECT_GT(row["bicubic"], row["integer"]);  // random weights restore nothing
+    EXPECT_TRUE(row["card_float"].is_null());
+  }
+  const json scalar =
+      Run("eval --data set5 --points g0 g0+1 --json --kernels scalar --model " + model).Report();
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(scalar["psnr"][i]["integer"], report["psnr"][i]["integer"]);
+  }
+}
+
 TEST_F(CliTest, HandsTheCommandLineToTheTrainingProgramBesideIt) {
   std::filesystem::copy_file(BRAID_PROGRAM, In("braid"));
   const Outcome absent = Run("train fluid", In("braid"));

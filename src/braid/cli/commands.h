@@ -19,6 +19,7 @@ using Work = std::function<Status()>;
   X(Chaos)                \
   X(Device)               \
   X(Infer)                \
+  X(Enlarge)              \
   X(Eval)                 \
   X(Inspect)              \
   X(Verify)               \

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "braid/model/layer_map.h"
+
 namespace braid::cli {
 namespace {
 
@@ -29,6 +31,11 @@ Result<std::unique_ptr<DeviceHost>> DeviceHost::Start(model::ModelFile model,
                                                       cluster::DeviceOptions options,
                                                       std::optional<cluster::KeyRing> keys,
                                                       std::shared_ptr<cluster::Executor> executor) {
+  if (model::HasMapHead(model.network)) {
+    return InvalidArgument(
+        model.network.name +
+        ": answers with maps; devices serve classes (braid enlarge runs it here)");
+  }
   std::unique_ptr<DeviceHost> host(new DeviceHost(std::move(model)));
   if (options.share.empty()) options.share = GroupSet::First(host->model_.network.groups);
   if (options.incarnation == 0) options.incarnation = RandomIncarnation();

@@ -11,7 +11,10 @@
 #include "braid/cli/evaluation.h"
 #include "braid/cli/model_options.h"
 #include "braid/cli/report.h"
+#include "braid/cli/restoration.h"
+#include "braid/data/super_resolution/luma_set.h"
 #include "braid/model/file.h"
+#include "braid/model/layer_map.h"
 
 namespace braid::cli {
 namespace {
@@ -27,6 +30,10 @@ struct Options {
 };
 
 Status CheckFits(const model::Network& network, const data::Dataset& dataset) {
+  if (model::HasMapHead(network)) {
+    return InvalidArgument("the model restores images, and " + dataset.name +
+                           " has classes (--data " + data::LumaSetNames() + ")");
+  }
   if (network.input_h != dataset.height || network.input_w != dataset.width ||
       network.input_c != dataset.channels) {
     return InvalidArgument(fmt::format(
@@ -96,6 +103,10 @@ void PrintPoints(const Json& report) {
 }
 
 Status Eval(Options options) {
+  if (data::IsLumaSet(options.data.name)) {
+    return EvaluateRestoration({options.model, options.data.name, options.points,
+                                options.data.limit, options.threads, options.json});
+  }
   if (options.threads == 0) {
     options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   }

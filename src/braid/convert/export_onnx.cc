@@ -5,6 +5,7 @@
 #include "braid/convert/graph_writer.h"
 #include "braid/convert/integer_form.h"
 #include "braid/convert/qdq_form.h"
+#include "braid/model/layer_map.h"
 
 namespace braid::convert {
 namespace {
@@ -30,6 +31,9 @@ std::unique_ptr<TermWriter> MakeWriter(OnnxForm form, const Network& network, in
 
 Result<std::vector<uint8_t>> ExportOnnx(const Network& network, const OperatingPoint& point,
                                         const OnnxOptions& options) {
+  if (model::HasMapHead(network)) {
+    return Unimplemented("ONNX of a model that answers with a map");
+  }
   int64_t weights = 0;
   for (const model::Layer& layer : network.layers) {
     weights += static_cast<int64_t>(layer.weights.size());

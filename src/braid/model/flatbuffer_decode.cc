@@ -255,11 +255,18 @@ class Decoder {
 
   static Result<Network> CheckOutputs(const fb::Network& from, Network& to) {
     const int classes = static_cast<int>(to.labels.size());
+    const fb::Port* first = SizeOf(from.outputs()) == 1 ? from.outputs()->Get(0) : nullptr;
+    if (first != nullptr && IsPort(*first, "map", fb::ElementType::Int32, {-1, 0, 0, classes})) {
+      return std::move(to);
+    }
     if (SizeOf(from.outputs()) != 2 ||
         !IsPort(*from.outputs()->Get(0), "logits", fb::ElementType::Int32, {-1, classes}) ||
         !IsPort(*from.outputs()->Get(1), "class", fb::ElementType::Int64, {-1})) {
-      return Unimplemented(fmt::format(
-          "outputs: expected two, 'logits', INT32 [-1,{}], and 'class', INT64 [-1]", classes));
+      return Unimplemented(
+          fmt::format("outputs: expected two, 'logits', INT32 [-1,{0}], and 'class', INT64 [-1], "
+                      "or one, 'map', "
+                      "INT32 [-1,H,W,{0}]",
+                      classes));
     }
     return std::move(to);
   }

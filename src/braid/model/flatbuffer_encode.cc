@@ -3,6 +3,7 @@
 #include "braid/base/digest.h"
 #include "braid/model/braid_generated.h"
 #include "braid/model/flatbuffer_codec.h"
+#include "braid/model/operating_point_name.h"
 #include "braid/model/test_vectors.h"
 
 namespace braid::model {
@@ -93,9 +94,17 @@ std::vector<uint8_t> EncodeBody(const Network& network) {
   const auto inputs = PutTables<fb::Port>(
       builder, {PutPort(builder, "input", fb::ElementType::UInt8,
                         {-1, network.input_h, network.input_w, network.input_c})});
-  const auto logits = PutPort(builder, "logits", fb::ElementType::Int32, {-1, classes});
-  const auto best = PutPort(builder, "class", fb::ElementType::Int64, {-1});
-  const auto outputs = PutTables<fb::Port>(builder, {logits, best});
+  std::vector<Offset<fb::Port>> ports;
+  const LayerIndex last = HeadOfExit(network, std::nullopt);
+  const Layer head = last == kNoLayer ? Layer() : network.layers[static_cast<size_t>(last)];
+  if (head.out_h > 1 || head.out_w > 1) {
+    ports = {
+        PutPort(builder, "map", fb::ElementType::Int32, {-1, head.out_h, head.out_w, classes})};
+  } else {
+    ports = {PutPort(builder, "logits", fb::ElementType::Int32, {-1, classes}),
+             PutPort(builder, "class", fb::ElementType::Int64, {-1})};
+  }
+  const auto outputs = PutTables(builder, ports);
 
   std::vector<Offset<fb::Layer>> layers;
   for (const Layer& layer : network.layers) layers.push_back(PutLayer(builder, layer));

@@ -17,12 +17,27 @@ MapShape MapShapeOf(const Layer& layer, GroupSet groups) {
   return {.n = 1, .h = layer.out_h, .w = layer.out_w, .c = ChannelsOf(layer, groups)};
 }
 
+Window WindowOf(const Network& network, const Layer& layer) {
+  const bool covers_map =
+      layer.op == Op::kLinear && layer.window == Window{} && layer.out_h == 1 && layer.out_w == 1;
+  if (!covers_map) return layer.window;
+  const Layer& input = network.layers[static_cast<size_t>(layer.input)];
+  return {.kernel_h = input.out_h, .kernel_w = input.out_w};
+}
+
+bool HasMapHead(const Network& network) {
+  for (const Layer& layer : network.layers) {
+    if (layer.op == Op::kLinear && (layer.out_h != 1 || layer.out_w != 1)) return true;
+  }
+  return false;
+}
+
 WeightExtents WeightExtentsOf(const Network& network, const Layer& layer) {
   const Layer& input = network.layers[static_cast<size_t>(layer.input)];
-  const bool linear = layer.op == Op::kLinear;
+  const Window window = WindowOf(network, layer);
   return {.outputs = layer.Channels(),
-          .kernel_h = linear ? input.out_h : layer.window.kernel_h,
-          .kernel_w = linear ? input.out_w : layer.window.kernel_w,
+          .kernel_h = window.kernel_h,
+          .kernel_w = window.kernel_w,
           .inputs = input.Channels()};
 }
 

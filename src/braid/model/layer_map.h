@@ -35,6 +35,13 @@ int ChannelsOf(const Layer& layer, GroupSet groups);
 // [1,H,W,C] of the layer's map in a sub-network of `groups`.
 MapShape MapShapeOf(const Layer& layer, GroupSet groups);
 
+// The window in which `layer` (not kInput) reads its input: its own, or the whole map where it is a
+// head without one. A head of 1x1 without a window over a map of 1x1 is both.
+Window WindowOf(const Network& network, const Layer& layer);
+
+// Whether some head answers with a map and not with one row of logits.
+bool HasMapHead(const Network& network);
+
 // Extents of the weights of `layer` (kConv or kLinear): OHWI, over all groups.
 struct WeightExtents {
   int64_t outputs = 0, kernel_h = 0, kernel_w = 0, inputs = 0;

@@ -19,7 +19,9 @@ enum class Op : uint8_t {
   kConv = 1,     // groups exchange their maps, then each computes its own output channels
   kMaxPool = 2,  // per channel, so it never exchanges
   kSumPool = 3,  // sum over the window, then bias and mul (average pooling); never exchanges
-  kLinear = 4,   // a head: over the whole map of its input [H,W,C]; output replicated wide logits
+  // A head: wide logits that every device may hold. Without a window it covers the whole map of its
+  // input [H,W,C] and answers once; with one it answers at every position, as a convolution does.
+  kLinear = 4,
 };
 
 // What a layer's epilogue leaves (docs/numerics.md, section 3).
@@ -45,7 +47,7 @@ struct Layer {
   // accumulator + bias [+ its own shortcut], before requantization) is rescaled and added before
   // this layer's clamp. kConv only.
   LayerIndex shortcut = kNoLayer;
-  Window window;  // kConv, kMaxPool, kSumPool
+  Window window;  // kConv, kMaxPool, kSumPool, and kLinear where it answers with a map
   Activation activation = Activation::kRelu;
   // Dense: every group reads every group of the sub-network (cross weights). Not dense: each group
   // reads only itself (grouped convolution), so no exchange happens.
@@ -54,13 +56,12 @@ struct Layer {
   // Output channels of each channel group; kInput and kLinear are not divided and hold one entry.
   std::vector<int> group_channels;
   // OHWI [out channels, kernel_h, kernel_w, in channels], -127..127; channels of group g follow
-  // those of group g-1. A kLinear's kernel is its input map's [H,W]. Empty for pools and input.
+  // those of group g-1. The kernel of a kLinear without a window is its input map's [H,W]. Empty
+  // for pools and input.
   // Where !dense, blocks that cross groups are stored as zeros and never read.
   std::vector<int8_t> weights;
 
-  // What answers: the whole map at once (kLinear) or at every position (kConv).
-  bool IsHead() const { return op == Op::kLinear || activation == Activation::kLogits; }
-  bool Divided() const { return op != Op::kInput && !IsHead(); }
+  bool Divided() const { return op != Op::kInput && op != Op::kLinear; }
   int Channels() const {
     int sum = 0;
     for (const int c : group_channels) sum += c;
@@ -115,7 +116,7 @@ struct Network {
   std::vector<Layer> layers;
   std::vector<SubNetwork> sub_networks;  // distinct group sets
   std::vector<OperatingPoint> points;
-  std::vector<std::string> labels;       // one per logit
+  std::vector<std::string> labels;       // one per logit (of a position)
   std::string card;     // JSON: dataset, training command, seeds, accuracies, licence, maker version
   int input_h = 0, input_w = 0, input_c = 0;
   // Test vectors: images [n,H,W,C] whose results any device can compare with what the maker's had.

@@ -129,14 +129,8 @@ class LayerValidator {
   }
 
   Status Shape() const {
-    if (layer_.op == Op::kLinear) {
-      if (layer_.window != Window{}) return Error("window", "a linear layer has none");
-      if (layer_.out_h != 1 || layer_.out_w != 1) {
-        return Error("out_h", "a linear layer leaves a map of 1x1");
-      }
-      return OkStatus();
-    }
-    const Window& window = layer_.window;
+    // The whole map for a head that has none, whose 1x1 then is what the window gives.
+    const Window window = WindowOf(network_, layer_);
     const Layer& source = SourceLayer();
     BRAID_RETURN_IF_ERROR(Axis("h", source.out_h, window.kernel_h, window.stride_h, window.pad_top,
                                window.pad_bottom, layer_.out_h));

@@ -95,6 +95,9 @@ class PlanExecution final : public Execution {
   bool RunLayer(const PlannedLayer& layer, const BoundLayer& bound);
   bool RunTimed(const PlannedLayer& layer, const BoundLayer& bound);
   bool RunConvolution(const PlannedLayer& layer, const BoundLayer& bound);
+  void RunRows(std::span<const PlannedConvolution> planned,
+               std::span<const BoundConvolution> convolutions);
+  void RunMapHead(const PlannedLayer& layer, const BoundLayer& bound);
   void RunHead(const PlannedLayer& layer, const BoundLayer& bound);
   void RunMaxPool(const PlannedLayer& layer);
   void RunSumPool(const PlannedLayer& layer);
@@ -198,32 +201,53 @@ bool PlanExecution::RunLayer(const PlannedLayer& layer, const BoundLayer& bound)
       RunSumPool(layer);
       return true;
     case Op::kLinear:
-      RunHead(layer, bound);
+      if (layer.positions > 1) {
+        RunMapHead(layer, bound);
+      } else {
+        RunHead(layer, bound);
+      }
       return true;
   }
   return true;
 }
 
+// By images, or by rows where those are more. No two parts write the same byte.
+void PlanExecution::RunRows(std::span<const PlannedConvolution> planned,
+                            std::span<const BoundConvolution> convolutions) {
+  for (size_t i = 0; i < planned.size(); ++i) {
+    const bool by_image = batch_ >= planned[i].rows;
+    const int64_t units = by_image ? batch_ : planned[i].rows;
+    plan_.model().Divide(planned[i].products * batch_, units, [&](int part, int parts) {
+      const kernels::Range range{units * part / parts, units * (part + 1) / parts};
+      convolutions[i].Run(by_image ? range : kernels::Range{0, batch_},
+                          by_image ? kernels::Range{0, planned[i].rows} : range);
+    });
+  }
+}
+
 bool PlanExecution::RunConvolution(const PlannedLayer& layer, const BoundLayer& bound) {
-  const auto run = [this](std::span<const PlannedConvolution> planned,
-                          std::span<const BoundConvolution> convolutions) {
-    for (size_t i = 0; i < planned.size(); ++i) {
-      // By images, or by rows where those are more. No two parts write the same byte.
-      const bool by_image = batch_ >= planned[i].rows;
-      const int64_t units = by_image ? batch_ : planned[i].rows;
-      plan_.model().Divide(planned[i].products * batch_, units, [&](int part, int parts) {
-        const kernels::Range range{units * part / parts, units * (part + 1) / parts};
-        convolutions[i].Run(by_image ? range : kernels::Range{0, batch_},
-                            by_image ? kernels::Range{0, planned[i].rows} : range);
-      });
-    }
-  };
-  if (!own_done_) run(layer.own, bound.own);
+  if (!own_done_) RunRows(layer.own, bound.own);
   own_done_ = true;
   if (layer.awaits_slot == kNoSlot) return true;
   if (!MissingAt(layer.awaits_slot).empty()) return false;
-  run(layer.peers, bound.peers);
+  RunRows(layer.peers, bound.peers);
   return true;
+}
+
+// Position by position, the sums lose their padding lanes.
+void PlanExecution::RunMapHead(const PlannedLayer& layer, const BoundLayer& bound) {
+  RunRows(layer.own, bound.own);
+  const auto classes = static_cast<size_t>(layer.classes);
+  const int64_t padded = kernels::PaddedChannels(layer.classes);
+  for (int image = 0; image < batch_; ++image) {
+    const auto* sums = At<int32_t>(layer.sums, image);
+    auto* logits = At<int32_t>(layer.logits, image);
+    for (int64_t p = 0; p < layer.positions; ++p) {
+      std::copy_n(sums + p * padded, classes, logits + p * layer.classes);
+    }
+  }
+  logits_ = {At<int32_t>(layer.logits),
+             static_cast<size_t>(batch_ * layer.positions * layer.classes)};
 }
 
 // Whole blocks of images, then what is left; the sums lose their padding lanes.

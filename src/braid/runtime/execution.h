@@ -75,8 +75,8 @@ class Plan {
   virtual std::span<const model::LayerIndex> exchanges() const = 0;
   // Bytes of one group's map at `layer` for one image ([H,W,C_group] u7 or s8).
   virtual int64_t MapBytes(model::LayerIndex layer, int group) const = 0;
-  // Number of logits of the head.
-  virtual int classes() const = 0;
+  // Logits of the head for one image: classes, times positions where it answers with a map.
+  virtual int64_t logits_per_image() const = 0;
 };
 
 // Sees the maps of a run as they are finished, whatever the arena's layout: `braid verify` takes
@@ -129,8 +129,8 @@ class Execution {
   // Images now in the batch.
   virtual int batch() const = 0;
 
-  // After kDone: this device's partial accumulators of the head, [n, classes] s32, summed over the
-  // local groups, without bias. Partial sums of all devices, added in any order and passed to
+  // After kDone: this device's partial accumulators of the head, [n, classes] s32 ([n,H,W,classes]
+  // where it answers with a map), summed over the local groups, without bias. Partial sums of all devices, added in any order and passed to
   // FinishLogits, are the sub-network's logits. At kCheckpoint likewise for the exit's head.
   virtual std::span<const int32_t> Logits() const = 0;
 
@@ -138,8 +138,8 @@ class Execution {
   virtual void Observe(MapObserver* observer) = 0;
 };
 
-// Bias and rescale of a head: `partial_sums` [n, classes] in place -> logits in the step that all
-// sub-networks share, so that terms may be added.
+// Bias and rescale of a head: `partial_sums` [n, classes] or [n,H,W,classes] in place -> logits in
+// the step that all sub-networks share, so that terms may be added.
 void FinishLogits(const model::Network& network, int sub_network, model::LayerIndex head,
                   std::span<int32_t> partial_sums);
 

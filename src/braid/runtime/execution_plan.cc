@@ -14,7 +14,10 @@ int64_t ExecutionPlan::MapBytes(model::LayerIndex index, int group) const {
   return GroupMapBytes(layer, group);
 }
 
-int ExecutionPlan::classes() const { return LayerAt(model_.network(), spec_.head).Channels(); }
+int64_t ExecutionPlan::logits_per_image() const {
+  const model::Layer& head = LayerAt(model_.network(), spec_.head);
+  return int64_t{head.out_h} * head.out_w * head.Channels();
+}
 
 int ExecutionPlan::SlotOf(model::LayerIndex layer) const {
   const auto found = std::find(exchanges_.begin(), exchanges_.end(), layer);

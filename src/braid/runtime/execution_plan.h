@@ -53,6 +53,7 @@ struct PlannedLayer {
   model::Op op = model::Op::kInput;
   // kConv: from own maps, then (where it awaits) from those of peers with the epilogue.
   // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images.
+  // One that answers with a map: over rows, as kConv.
   std::vector<PlannedConvolution> own, peers;
   std::vector<PlannedPool> pools;
   std::vector<PlannedMap> maps;  // what the layer leaves; none for heads
@@ -60,8 +61,9 @@ struct PlannedLayer {
   bool exchanged = false;     // its own map must be sent
   bool is_exit = false;
   int classes = 0;                   // heads
-  ImageMemory sums;                  // heads: [n, PaddedChannels(classes)] s32
-  ImageMemory logits;                // heads: [n, classes] s32
+  int64_t positions = 1;             // heads: where they answer, 1 without a window
+  ImageMemory sums;                  // heads: [n, positions, PaddedChannels(classes)] s32
+  ImageMemory logits;                // heads: [n, positions, classes] s32
   std::vector<ImageMemory> survive;  // exits: memory that later layers read, per image
 };
 
@@ -85,7 +87,7 @@ class ExecutionPlan final : public Plan {
   int64_t arena_bytes() const override { return arena_bytes_; }
   std::span<const model::LayerIndex> exchanges() const override { return exchanges_; }
   int64_t MapBytes(model::LayerIndex layer, int group) const override;
-  int classes() const override;
+  int64_t logits_per_image() const override;
 
   const PreparedNetwork& model() const { return model_; }
   std::span<const PlannedLayer> layers() const { return layers_; }

@@ -98,6 +98,48 @@ TEST(ExecutionTest, EqualsTheDefinitionForEverySubNetworkOnEveryPath) {
   }
 }
 
+TEST(ExecutionTest, EqualsTheDefinitionWhereAHeadAnswersWithAMap) {
+  int maps = 0, exits = 0;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const Network network = RandomNetwork(seed, {.groups = 1 + static_cast<int>(seed % 3),
+                                                 .exits = true,
+                                                 .map_heads = true,
+                                                 .classes = seed % 2 == 0 ? 1 : 10});
+    ASSERT_TRUE(model::Validate(network).ok()) << model::Validate(network).ToString();
+    if (!model::HasMapHead(network)) continue;
+    const int n = 1 + static_cast<int>(seed % 9);
+    const auto pixels = RandomPixels(seed, network, n);
+    for (LayerIndex head = 1; head <= LastHead(network); ++head) {
+      const model::Layer& layer = network.layers[static_cast<size_t>(head)];
+      if (layer.op != model::Op::kLinear) continue;
+      maps += layer.out_h * layer.out_w > 1;
+      exits += layer.out_h * layer.out_w > 1 && head != LastHead(network);
+      for (int s = 0; s < static_cast<int>(network.sub_networks.size()); ++s) {
+        const GroupSet set = network.sub_networks[static_cast<size_t>(s)].groups;
+        const auto expected = DirectLogitsOfBatch(network, s, head, pixels, n);
+        for (const kernels::Path path : kernels::SupportedPaths()) {
+          const PlanSpec spec{
+              .groups = set, .local = set, .head = head, .max_batch = 9, .exits = false};
+          ASSERT_EQ(OnOneDevice(network, spec, path, pixels, n), expected)
+              << "seed " << seed << " sub-network " << s << " path " << kernels::PathName(path);
+        }
+        if (set.size() < 2) continue;
+        // Partial sums of two devices, at every position.
+        const GroupSet first = GroupSet::Single(*set.begin());
+        std::vector<SplitDevice> devices;
+        for (const GroupSet local : {first, set - first}) {
+          devices.push_back(
+              MakeDevice(network, {.groups = set, .local = local, .head = head, .max_batch = 9},
+                         kernels::BestPath()));
+        }
+        ASSERT_EQ(RunSplit(network, devices, pixels, n, seed), expected) << "seed " << seed;
+      }
+    }
+  }
+  EXPECT_GE(maps, 10);
+  EXPECT_GE(exits, 2);
+}
+
 TEST(ExecutionTest, GivesTheSameBitsInBatchesLargerThanABlock) {
   const Network network = testing::SmallImageNetwork(5);
   const GroupSet all = GroupSet::First(4);

@@ -23,12 +23,7 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
   g.input_kind = model::MapKind(input.op, input.activation);
   g.out_h = layer.out_h;
   g.out_w = layer.out_w;
-  if (layer.op == model::Op::kLinear) {
-    g.kernel_h = input.out_h;
-    g.kernel_w = input.out_w;
-    return g;
-  }
-  const model::Window& window = layer.window;
+  const model::Window window = model::WindowOf(network, layer);
   g.kernel_h = window.kernel_h;
   g.kernel_w = window.kernel_w;
   g.stride_h = window.stride_h;

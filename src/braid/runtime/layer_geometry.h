@@ -16,8 +16,8 @@ int GroupChannels(const model::Layer& layer, int group);
 // Bytes of one image's map of `group` ([H,W,C_group] u7 or s8).
 int64_t GroupMapBytes(const model::Layer& layer, int group);
 
-// The window of `layer` (not kInput) over a map of `channels` of its input. A linear layer is the
-// window that covers the whole map.
+// The window of `layer` (not kInput) over a map of `channels` of its input. A head without a window
+// is one that covers the whole map.
 kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex layer,
                                    int channels);
 

@@ -218,9 +218,12 @@ class PlanBuilder {
   }
 
   Status AddHead(LayerIndex i, PlannedLayer& planned) {
-    planned.classes = LayerAt(network_, i).Channels();
+    const Layer& layer = LayerAt(network_, i);
+    planned.classes = layer.Channels();
+    planned.positions = int64_t{layer.out_h} * layer.out_w;
     planned.sums = Memory(i).wide[0];
     planned.logits = Memory(i).logits;
+    if (planned.positions > 1) return AddMapHead(i, planned.own);
     if (spec_.max_batch >= kHeadImages) {
       BRAID_RETURN_IF_ERROR(AddHeadOver(i, kHeadImages, planned.own));
     }
@@ -255,6 +258,28 @@ class PlanBuilder {
       source.image_stride = 0;
     }
     planned.products = ProductsOf(shape, 1) / images;
+    BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
+    to.push_back(std::move(planned));
+    return OkStatus();
+  }
+
+  // A head that answers at every position: rows and columns are those of its window.
+  Status AddMapHead(LayerIndex i, std::vector<PlannedConvolution>& to) {
+    const Layer& layer = LayerAt(network_, i);
+    const int64_t wide = kernels::PaddedChannels(layer.Channels());
+    PlannedConvolution planned;
+    kernels::ConvolutionShape shape;
+    shape.path = model_.path();
+    shape.columns = layer.out_w;
+    shape.finish = kernels::Finish::kWide;
+    shape.outputs.push_back({.channels = layer.Channels(),
+                             .wide_column_stride = wide,
+                             .wide_row_stride = wide * layer.out_w,
+                             .wide_image_stride = wide * layer.out_w * layer.out_h});
+    planned.rows = layer.out_h;
+    planned.wide.push_back(Memory(i).wide[0].offset);
+    AddSources(i, spec_.local, GroupSet::Single(0), shape, planned);
+    planned.products = ProductsOf(shape, planned.rows);
     BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
     to.push_back(std::move(planned));
     return OkStatus();

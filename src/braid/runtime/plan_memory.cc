@@ -116,8 +116,9 @@ class Collector {
 
   void AddHead(int step, const Layer& layer, LayerMemory& memory) {
     constexpr int64_t kBytes = sizeof(int32_t);
-    memory.logits.bytes_per_image = int64_t{layer.Channels()} * kBytes;
-    memory.wide[0].bytes_per_image = kernels::PaddedChannels(layer.Channels()) * kBytes;
+    const int64_t positions = int64_t{layer.out_h} * layer.out_w;
+    memory.logits.bytes_per_image = positions * layer.Channels() * kBytes;
+    memory.wide[0].bytes_per_image = positions * kernels::PaddedChannels(layer.Channels()) * kBytes;
     // Read at the checkpoint, which lies between this step and the next.
     Place<ImageMemory>({&memory.logits}, spec_.max_batch, step, std::min(step + 1, last_step_));
     Place<ImageMemory>({&memory.wide[0]}, spec_.max_batch, step, step);

@@ -74,7 +74,7 @@ TEST(PlanTest, NamesWhatCrossesTheWire) {
   EXPECT_EQ(half.plan->MapBytes(2, 0), 7 * 7 * 8);
   EXPECT_EQ(half.plan->MapBytes(99, 0), 0);
   EXPECT_EQ(half.plan->MapBytes(1, 2), 0);
-  EXPECT_EQ(half.plan->classes(), 10);
+  EXPECT_EQ(half.plan->logits_per_image(), 10);
   const SplitDevice whole =
       MakeDevice(network, {.groups = kBoth, .local = kBoth}, kernels::Path::kScalar);
   EXPECT_TRUE(whole.plan->exchanges().empty());

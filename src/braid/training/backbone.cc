@@ -85,6 +85,7 @@ class Builder {
   void MapHead(std::string name, LayerIndex input) {
     const LayerIndex head = Conv(std::move(name), input, kGroups, 3, 1);
     Layer& layer = network_.layers[static_cast<size_t>(head)];
+    layer.op = Op::kLinear;
     layer.activation = Activation::kLogits;
     layer.dense = true;
     layer.group_channels = {1};
@@ -156,7 +157,8 @@ int VdsrLayers(const std::string& name) {
 Network MakeVdsr(const BackboneSpec& spec, int layers) {
   Builder b(spec);
   LayerIndex last = 0;
-  for (int l = 1; l < layers; ++l) last = b.Conv("conv" + std::to_string(l), last, spec.channels, 3, 1);
+  for (int l = 1; l < layers; ++l)
+    last = b.Conv("conv" + std::to_string(l), last, spec.channels, 3, 1);
   b.MapHead("residual", last);
   return b.Take();
 }
@@ -173,7 +175,8 @@ Result<Network> MakeBackbone(const BackboneSpec& spec) {
                            std::to_string(spec.width) + " is not within 8..1024");
   }
   if (const int layers = VdsrLayers(spec.name); layers > 0) {
-    if (spec.image_channels != 1) return InvalidArgument("image channels: vdsr restores luma alone");
+    if (spec.image_channels != 1)
+      return InvalidArgument("image channels: vdsr restores luma alone");
     return MakeVdsr(spec, layers);
   }
   if (spec.image_channels < 1 || spec.classes < 2) {
@@ -181,9 +184,10 @@ Result<Network> MakeBackbone(const BackboneSpec& spec) {
   }
   if (spec.name == "cnn") return MakeCnn(spec);
   if (const int blocks = ResnetBlocks(spec.name); blocks > 0) return MakeResnet(spec, blocks);
-  return InvalidArgument("backbone: '" + spec.name +
-                         "' is neither cnn, resnet, resnetN with N = 8, 14, 20, ... 110, vdsr nor vdsrN with "
-                         "N = 3..64");
+  return InvalidArgument(
+      "backbone: '" + spec.name +
+      "' is neither cnn, resnet, resnetN with N = 8, 14, 20, ... 110, vdsr nor vdsrN with "
+      "N = 3..64");
 }
 
 bool BackboneNormalizes(const std::string& name) { return ResnetBlocks(name) > 0; }

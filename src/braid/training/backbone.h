@@ -25,8 +25,8 @@ struct BackboneSpec {
 // cnn: three 3x3 convolutions of `channels` channels, strides 2, 2, 1, and one linear layer over
 // the last map. resnetN (N = 6n + 2): a 3x3 stem and three stages of n residual blocks of c, 2c, 4c
 // channels, strides 1, 2, 2, whose shortcuts carry the wide values, a sum pool over the last map
-// and one linear layer. resnet: resnet8. vdsrN (N = 3..64): N 3x3 convolutions of stride 1, the last
-// one a head of one channel that is added to the image (Kim et al., "Accurate Image
+// and one linear layer. resnet: resnet8. vdsrN (N = 3..64): N 3x3 convolutions of stride 1, the
+// last one a head of one channel that is added to the image (Kim et al., "Accurate Image
 // Super-Resolution Using Very Deep Convolutional Networks", 2016); `classes` has no meaning. vdsr:
 // vdsr20.
 // INVALID_ARGUMENT for an unknown name or sizes that do not fit.

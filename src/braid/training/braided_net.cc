@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "braid/model/layer_map.h"
 #include "braid/training/quantization/straight_through.h"
 
 namespace braid::training {
@@ -29,6 +30,10 @@ int64_t WeightInputs(const model::Network& network, const Layer& layer) {
   return grouped ? from.group_channels[0] : from.Channels();
 }
 
+bool AnswersWithMap(const Layer& layer) {
+  return layer.op == Op::kLinear && (layer.out_h > 1 || layer.out_w > 1);
+}
+
 }  // namespace
 
 std::vector<ParameterSpec> BraidedNet::Specs(const model::Network& skeleton, int64_t subs) {
@@ -36,13 +41,10 @@ std::vector<ParameterSpec> BraidedNet::Specs(const model::Network& skeleton, int
   for (const Layer& layer : skeleton.layers) {
     if (!HasWeights(layer)) continue;
     const int64_t out = layer.Channels();
-    // A head's kernel is the whole map that it reads.
-    const Layer& from = LayerAt(skeleton, layer.input);
-    const bool head = layer.op == Op::kLinear;
-    const int64_t kernel_h = head ? from.out_h : layer.window.kernel_h;
-    const int64_t kernel_w = head ? from.out_w : layer.window.kernel_w;
-    specs.push_back(
-        {layer.name + "/weight", {out, WeightInputs(skeleton, layer), kernel_h, kernel_w}, true});
+    const model::Window window = model::WindowOf(skeleton, layer);
+    specs.push_back({layer.name + "/weight",
+                     {out, WeightInputs(skeleton, layer), window.kernel_h, window.kernel_w},
+                     true});
     specs.push_back({layer.name + "/gain", {subs, out}});
     specs.push_back({layer.name + "/bias", {subs, out}});
   }
@@ -125,10 +127,10 @@ void BraidedNet::Initialize(uint64_t seed) {
     // On the CPU whatever the device is, so that a seed means the same start everywhere.
     torch::Tensor weight = weight_shape_randn(static_cast<int>(l));
     const auto fan_in = static_cast<double>(weight.numel() / weight.size(0));
-    // A restoring network starts near the image that it is to improve on.
-    const double variance = !layer.IsHead()               ? 2.0 / fan_in
-                            : layer.op == Op::kLinear ? 1.0 / fan_in
-                                                      : kMapHeadVariance / fan_in;
+    // What is added to an image starts near 0.
+    const double variance = layer.op != Op::kLinear ? 2.0 / fan_in
+                            : AnswersWithMap(layer) ? kMapHeadVariance / fan_in
+                                                    : 1.0 / fan_in;
     parameters_[static_cast<size_t>(state.weight)].detach().copy_(weight * std::sqrt(variance));
     for (size_t s = 0; s < subs_.size(); ++s) {
       const Selection& in = state.in[s];
@@ -204,11 +206,11 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
           Select(parameters_[static_cast<size_t>(state.gain)].select(0, sub), 0, state.out[s]);
       const torch::Tensor bias =
           Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, state.out[s]);
-      const bool normalize = normalizing(sub) && layer.op == Op::kConv && !layer.IsHead();
+      const bool normalize = normalizing(sub) && layer.op == Op::kConv;
       if (!normalize) weight = weight * gain.view({-1, 1, 1, 1});
       // An image of one channel has no layout of its own, so the weights ask for it.
       if (wide_network) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
-      if (layer.op == Op::kLinear) {
+      if (layer.op == Op::kLinear && !AnswersWithMap(layer)) {
         // A convolution over the whole map: oneDNN is faster at it than most BLAS libraries.
         logits = torch::conv2d(in, weight, bias).flatten(1);
         if (observation != nullptr) observation->wide[l] = logits;
@@ -219,7 +221,7 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
       wide = torch::conv2d(in, weight, normalize ? torch::Tensor() : bias,
                            {layer.window.stride_h, layer.window.stride_w},
                            {layer.window.pad_top, layer.window.pad_left}, 1, convolution_groups);
-      if (layer.IsHead()) {
+      if (layer.op == Op::kLinear) {
         logits = wide;
         if (observation != nullptr) observation->wide[l] = logits;
         continue;

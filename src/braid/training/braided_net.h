@@ -37,10 +37,10 @@ class BraidedNet {
   // [N,C,H,W] uint8 on any device -> the float input.
   torch::Tensor Input(const torch::Tensor& pixels) const;
 
-  // Logits [N, classes] of sub-network `sub`, or what a convolutional head answers at every position
-  // [N,C,H,W]; such a network takes images of any size. Where the sub-network is bounded, activations and
-  // weights are rounded as the integers will be (straight-through gradients). `training` selects
-  // batch statistics for normalization. `observation` may be null.
+  // Logits [N, classes] of sub-network `sub`, or what a convolutional head answers at every
+  // position [N,C,H,W]; such a network takes images of any size. Where the sub-network is bounded,
+  // activations and weights are rounded as the integers will be (straight-through gradients).
+  // `training` selects batch statistics for normalization. `observation` may be null.
   torch::Tensor Forward(int sub, const torch::Tensor& x, bool training,
                         Observation* observation = nullptr);
 

@@ -79,6 +79,8 @@ Recipe DefaultRecipe(const std::string& family, const std::string& data,
     recipe.learning_rate = 1e-3;
     recipe.weight_decay = 1e-4;
     recipe.clip = 1;
+    // The few largest activations are the edges that PSNR is about.
+    recipe.bound_rank = 0.99997;
     recipe.shift = 0;
     recipe.flip = true;
   }
@@ -182,7 +184,7 @@ std::string CommandOf(const Recipe& r) {
                         number(r.learning_rate) + " --weight-decay " + number(r.weight_decay) +
                         " --shift " + std::to_string(r.shift) + (r.flip ? " --flip" : " --no-flip");
   if (BackboneRestores(r.backbone)) command += " --patch " + std::to_string(r.patch);
-  if (r.clip > 0) command += " --clip " + number(r.clip);
+  if (r.clip > 0 || BackboneRestores(r.backbone)) command += " --clip " + number(r.clip);
   if (r.policy == Policy::kIncremental) {
     command += " --policy incremental --outer-iterations " + std::to_string(r.outer_iterations) +
                (r.freeze ? " --freeze" : " --no-freeze") +

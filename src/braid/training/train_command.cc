@@ -49,9 +49,8 @@ Result<std::string> TrainOne(const TrainOptions& options, uint64_t seed, const T
 
   const SystemClock clock;
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open(files.log, clock));
-  nlohmann::ordered_json begin = {
-      {"event", resume ? "resume" : "begin"},
-      {"recipe", nlohmann::ordered_json::parse(RecipeToJson(recipe))}};
+  nlohmann::ordered_json begin = {{"event", resume ? "resume" : "begin"},
+                                  {"recipe", nlohmann::ordered_json::parse(RecipeToJson(recipe))}};
   begin.update(nlohmann::ordered_json::parse(task.DescribeData()));
   log->Event(begin.dump());
   TrainerOptions run;

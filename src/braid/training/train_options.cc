@@ -24,9 +24,11 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
       .add_option("--recipe", o.family,
                   "static, dynamic, fluid2, fluid4, alone1..3, ensemble2, ensemble4")
       ->capture_default_str();
-  command.add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes; t91 for vdsr")
+  command
+      .add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes; t91 for vdsr")
       ->capture_default_str();
-  command.add_option("--backbone", o.backbone, "cnn, resnet or resnet14, 20, ... 110, vdsr or vdsrN")
+  command
+      .add_option("--backbone", o.backbone, "cnn, resnet or resnet14, 20, ... 110, vdsr or vdsrN")
       ->capture_default_str();
   command.add_option("--seed", o.seeds, "One or several, 1,2,3")->delimiter(',');
   command.add_option("--epochs", o.epochs, "Passes over the training set");

@@ -65,13 +65,19 @@ TEST(TrainOptionsTest, TheCommandOfACardMeansItsRecipe) {
   odd.bound_rank = 0.999;
   odd.validation = 10000;
   odd.seed = 7;
+  odd.clip = 0.5;
   recipes.push_back(odd);
+  Recipe restoring = DefaultRecipe("static", "t91", "vdsr5");
+  restoring.patch = 33;
+  restoring.clip = 0;
+  recipes.push_back(restoring);
   for (const Recipe& recipe : recipes) {
     const std::string command = CommandOf(recipe);
     ASSERT_EQ(command.rfind(program, 0), 0u) << command;
     EXPECT_EQ(CommandOf(RecipeOfLine(command.substr(program.size()))), command);
     EXPECT_EQ(RecipeOfLine(command.substr(program.size())).freeze, recipe.freeze) << command;
     EXPECT_EQ(RecipeOfLine(command.substr(program.size())).validation, recipe.validation);
+    EXPECT_EQ(RecipeOfLine(command.substr(program.size())).clip, recipe.clip) << command;
   }
 }
 

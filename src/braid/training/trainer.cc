@@ -53,9 +53,9 @@ Trainer::Trainer(const Recipe& recipe, Family family, const model::Network& skel
     : recipe_(recipe),
       family_(std::move(family)),
       net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device),
-      optimizer_(net_.parameters(), {recipe.optimizer == "sgd" ? Optimizer::Method::kSgd
-                                                               : Optimizer::Method::kAdamW,
-                                     recipe.weight_decay}),
+      optimizer_(net_.parameters(),
+                 {recipe.optimizer == "sgd" ? Optimizer::Method::kSgd : Optimizer::Method::kAdamW,
+                  recipe.weight_decay}),
       stages_(MakeStages(family_, recipe)) {
   net_.Initialize(recipe.seed);
 }
@@ -150,7 +150,8 @@ Status Trainer::Run(const TrainerOptions& options) {
     if (static_cast<int>(s) < position_.stage) done += StageSteps(stages_[s]);
   }
   done += position_.stage_step;
-  const int every = options.checkpoint_every > 0 ? options.checkpoint_every : objective_->steps_per_epoch();
+  const int every =
+      options.checkpoint_every > 0 ? options.checkpoint_every : objective_->steps_per_epoch();
   const auto save = [&]() -> Status {
     if (options.checkpoint.empty()) return OkStatus();
     return SaveCheckpoint(options.checkpoint, recipe_, net_, optimizer_, position_);

@@ -308,6 +308,19 @@ TEST_F(TrainingTest, RoundsAsFakeQuantizationDoesForwardsAndBackwards) {
   EXPECT_TRUE(torch::equal(weight.grad(), torch::ones_like(weight)));
 }
 
+TEST_F(TrainingTest, ClipsAGradientToItsLargestNormAndLeavesSmallerOnes) {
+  Parameters parameters({{"a", {2}}, {"b", {1}}}, torch::kCPU);
+  const torch::Tensor gradient = parameters.gradient();
+  gradient.copy_(torch::tensor({3.f, 0.f, -4.f}));
+  parameters.ClipGradient(10);
+  EXPECT_TRUE(torch::equal(gradient, torch::tensor({3.f, 0.f, -4.f})));
+  parameters.ClipGradient(0.5);
+  EXPECT_TRUE(torch::allclose(gradient, torch::tensor({0.3f, 0.f, -0.4f})));
+  gradient.zero_();
+  parameters.ClipGradient(0.5);
+  EXPECT_TRUE(torch::equal(gradient, torch::zeros(3)));
+}
+
 TEST_F(TrainingTest, BorrowedTablesAreAValidSubNetwork) {
   const data::Dataset train = Quadrants(256, 1, 1), test = Quadrants(100, 1, 2);
   Recipe recipe = Tiny("dynamic");

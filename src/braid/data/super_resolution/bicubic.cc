@@ -76,16 +76,15 @@ LumaImage Resize(const LumaImage& image, int scale, bool enlarge) {
   BRAID_CHECK(scale >= 1 && scale <= kMostScale && image.height > 0 && image.width > 0);
   const std::vector<Taps> vertical = AxisTaps(image.height, scale, enlarge);
   const std::vector<Taps> horizontal = AxisTaps(image.width, scale, enlarge);
-  LumaImage out{image.name, static_cast<int>(vertical.size()), static_cast<int>(horizontal.size()),
-                {}};
+  LumaImage out{
+      image.name, static_cast<int>(vertical.size()), static_cast<int>(horizontal.size()), {}};
   out.pixels.reserve(vertical.size() * horizontal.size());
   std::vector<int64_t> row(static_cast<size_t>(image.width));
   for (const Taps& down : vertical) {
     std::fill(row.begin(), row.end(), int64_t{1} << (kWeightBits - kRowBits - 1));
     for (size_t t = 0; t < down.weights.size(); ++t) {
       const uint8_t* from =
-          image.pixels.data() +
-          image.Row(Mirror(down.first + static_cast<int>(t), image.height));
+          image.pixels.data() + image.Row(Mirror(down.first + static_cast<int>(t), image.height));
       for (size_t x = 0; x < row.size(); ++x) row[x] += down.weights[t] * from[x];
     }
     for (int64_t& value : row) value >>= kWeightBits - kRowBits;

@@ -71,8 +71,8 @@ Result<LumaSet> LoadLumaSet(const std::string& name, const std::vector<std::stri
     for (const std::filesystem::path& path : PngFiles(folder)) {
       BRAID_ASSIGN_OR_RETURN(Picture picture, ReadPicture(path.string()));
       LumaImage image{path.stem().string(), picture.size.height, picture.size.width, {}};
-      image.pixels = picture.size.channels == 3 ? LumaOfRgb(picture.pixels)
-                                                : std::move(picture.pixels);
+      image.pixels =
+          picture.size.channels == 3 ? LumaOfRgb(picture.pixels) : std::move(picture.pixels);
       set.images.push_back(std::move(image));
     }
     if (!set.images.empty()) break;

@@ -19,8 +19,9 @@ struct LumaSet {
 std::string LumaSetNames();
 bool IsLumaSet(const std::string& name);
 
-// Reads <folder>/sr/<Set>/*.png from the first of `folders` that has it; gray pictures are their own
-// luma. NOT_FOUND when none has, INVALID_ARGUMENT for an unknown name, DATA_LOSS for a damaged file.
+// Reads <folder>/sr/<Set>/*.png from the first of `folders` that has it; gray pictures are their
+// own luma. NOT_FOUND when none has, INVALID_ARGUMENT for an unknown name, DATA_LOSS for a damaged
+// file.
 Result<LumaSet> LoadLumaSet(const std::string& name, const std::vector<std::string>& folders);
 
 // Images [first, first + count), which must be within the set.

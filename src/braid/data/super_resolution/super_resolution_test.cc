@@ -1,6 +1,7 @@
 // Bicubic interpolation, luma, PSNR and the image sets of super-resolution.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "braid/data/dataset.h"
 #include "braid/data/image_file.h"
 #include "braid/data/super_resolution/bicubic.h"
+#include "braid/data/super_resolution/colour.h"
 #include "braid/data/super_resolution/luma_image.h"
 #include "braid/data/super_resolution/luma_set.h"
 
@@ -83,8 +85,9 @@ TEST(BicubicTest, LeavesFlatImagesAsTheyAre) {
 
 TEST(LumaTest, FollowsTheRecommendation) {
   // Black, white, and the three primaries.
-  EXPECT_EQ(LumaOfRgb(std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255}),
-            (std::vector<uint8_t>{16, 235, 81, 145, 41}));
+  EXPECT_EQ(
+      LumaOfRgb(std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255}),
+      (std::vector<uint8_t>{16, 235, 81, 145, 41}));
 }
 
 TEST(LumaTest, PsnrLeavesTheBorderOut) {
@@ -103,6 +106,45 @@ TEST(LumaTest, CropsToWholeMultiples) {
   EXPECT_EQ(cropped.width, 20);
   const LumaImage whole = Noise(13, 22, 1);
   EXPECT_EQ(cropped.pixels[cropped.Row(11) + 19], whole.pixels[whole.Row(11) + 19]);
+}
+
+Result<LumaImage> Same(const LumaImage& image) { return image; }
+Result<LumaImage> Brighter(const LumaImage& image) {
+  LumaImage out = image;
+  for (uint8_t& pixel : out.pixels) pixel = static_cast<uint8_t>(std::min(235, pixel + 10));
+  return out;
+}
+
+TEST(ColourTest, WithoutAChangeOfLumaAPictureIsInterpolated) {
+  const LumaImage red = Noise(6, 5, 1), green = Noise(6, 5, 2), blue = Noise(6, 5, 3);
+  Picture picture{{6, 5, 3}, {}};
+  for (size_t i = 0; i < 30; ++i) {
+    picture.pixels.insert(picture.pixels.end(), {red.pixels[i], green.pixels[i], blue.pixels[i]});
+  }
+  const auto enlarged = EnlargePicture(picture, 3, Same);
+  ASSERT_TRUE(enlarged.ok());
+  ASSERT_EQ(enlarged->size.height, 18);
+  ASSERT_EQ(enlarged->size.width, 15);
+  const LumaImage planes[] = {Enlarge(red, 3), Enlarge(green, 3), Enlarge(blue, 3)};
+  for (size_t i = 0; i < enlarged->pixels.size(); ++i) {
+    ASSERT_EQ(enlarged->pixels[i], planes[i % 3].pixels[i / 3]);
+  }
+}
+
+TEST(ColourTest, AChangeOfLumaMovesTheThreeColoursAlike) {
+  const Picture picture{{1, 1, 3}, {100, 50, 200}};
+  const auto enlarged = EnlargePicture(picture, 2, Brighter);
+  ASSERT_TRUE(enlarged.ok());
+  // 10 x 255 / 219 = 11.6 levels, rounded.
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(enlarged->pixels[3 * i], 112);
+    EXPECT_EQ(enlarged->pixels[3 * i + 1], 62);
+    EXPECT_EQ(enlarged->pixels[3 * i + 2], 212);
+  }
+  EXPECT_NEAR(LumaOfRgb(enlarged->pixels)[0], LumaOfRgb(picture.pixels)[0] + 10, 1);
+  const auto gray = EnlargePicture({{1, 1, 1}, {90}}, 2, Brighter);
+  ASSERT_TRUE(gray.ok());
+  EXPECT_EQ(gray->pixels, (std::vector<uint8_t>(4, 100)));
 }
 
 TEST(LumaSetTest, ReadsColourAndGrayPicturesInTheOrderOfTheirNames) {

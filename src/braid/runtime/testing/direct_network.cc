@@ -67,15 +67,17 @@ class DirectNetwork {
   // Sum, or maximum, over the window at (y, x) for output channel `o`.
   int64_t Window(const Layer& layer, int y, int x, int o) const {
     const Layer& input = network_.layers[static_cast<size_t>(layer.input)];
-    const bool linear = layer.op == Op::kLinear;
-    const int kernel_h = linear ? input.out_h : layer.window.kernel_h;
-    const int kernel_w = linear ? input.out_w : layer.window.kernel_w;
+    // A head without a window covers the map: from (0, 0) at its one position.
+    const bool covers = layer.op == Op::kLinear && layer.window == model::Window{} &&
+                        layer.out_h == 1 && layer.out_w == 1;
+    const int kernel_h = covers ? input.out_h : layer.window.kernel_h;
+    const int kernel_w = covers ? input.out_w : layer.window.kernel_w;
     int64_t sum = 0;
     int64_t maximum = -128;
     for (int ky = 0; ky < kernel_h; ++ky) {
       for (int kx = 0; kx < kernel_w; ++kx) {
-        const int in_y = linear ? ky : y * layer.window.stride_h - layer.window.pad_top + ky;
-        const int in_x = linear ? kx : x * layer.window.stride_w - layer.window.pad_left + kx;
+        const int in_y = y * layer.window.stride_h - layer.window.pad_top + ky;
+        const int in_x = x * layer.window.stride_w - layer.window.pad_left + kx;
         if (layer.op == Op::kMaxPool || layer.op == Op::kSumPool) {
           const int64_t value = Input(layer, in_y, in_x, o);
           sum += value;

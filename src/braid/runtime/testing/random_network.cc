@@ -43,6 +43,21 @@ class Generator {
     return Finish();
   }
 
+  Network Restoring(int layers, int height, int width) {
+    AddInput(height, width, 1);
+    const Window same{
+        .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+    const std::vector<int> groups(static_cast<size_t>(options_.groups), 8);
+    for (int i = 0; i < layers; ++i) AddConv(Last(), groups, same, false);
+    if (layers >= 4) network_.layers[static_cast<size_t>(layers) - 1].shortcut = 1;
+    AddHead(Last(), same);
+    Network network = Finish();
+    for (model::SubNetwork& sub_network : network.sub_networks) {
+      sub_network.tables.back().mul.assign(1, 1);  // accumulators of some 10^5
+    }
+    return network;
+  }
+
   Network SmallImage(int channels) {
     AddInput(28, 28, 1);
     const std::vector<int> groups(static_cast<size_t>(options_.groups), channels);
@@ -161,11 +176,13 @@ class Generator {
     SetWindow(layer, At(input), window);
   }
 
-  void AddHead(LayerIndex input) {
+  void AddHead(LayerIndex input, const Window& window = {}) {
     Layer& layer = Add(Op::kLinear, input, "head");
     layer.activation = Activation::kLogits;
     layer.out_h = layer.out_w = 1;
     layer.group_channels = {options_.classes};
+    if (window != Window{}) SetWindow(layer, At(input), window);
+    if (options_.map_heads && OneIn(2)) SetWindow(layer, At(input), RandomWindow(input));
     FillWeights(layer);
   }
 
@@ -309,6 +326,13 @@ Network SmallImageNetwork(uint64_t seed, int groups, int channels) {
   RandomNetworkOptions options;
   options.groups = groups;
   return Generator(seed, options).SmallImage(channels);
+}
+
+Network RestoringNetwork(uint64_t seed, int layers, int height, int width, int groups) {
+  RandomNetworkOptions options;
+  options.groups = groups;
+  options.classes = 1;
+  return Generator(seed, options).Restoring(layers, height, width);
 }
 
 std::vector<uint8_t> RandomPixels(uint64_t seed, const Network& network, int n) {

@@ -16,6 +16,7 @@ struct RandomNetworkOptions {
   bool pools = true;      // maximum and sum
   bool grouped = true;    // convolutions that are not dense
   bool exits = false;     // heads before the last
+  bool map_heads = false;  // half of the heads have a window
   int max_side = 13;      // of the input map
   int max_layers = 7;     // before the last head
   int classes = 10;
@@ -29,6 +30,10 @@ model::Network RandomNetwork(uint64_t seed, const RandomNetworkOptions& options 
 // The network of docs/architecture.md's examples: 28x28x1, three 3x3 convolutions with strides 2,
 // 2, 1 over `groups` groups of `channels` channels, and a head. Random weights.
 model::Network SmallImageNetwork(uint64_t seed, int groups = 4, int channels = 8);
+
+// `layers` 3x3 convolutions of 8 channels a group over images of one channel, a residual addition
+// where there are four or more, and a head that answers every pixel with a few gray levels.
+model::Network RestoringNetwork(uint64_t seed, int layers, int height, int width, int groups = 2);
 
 // `n` random images for `network`, [n,H,W,C].
 std::vector<uint8_t> RandomPixels(uint64_t seed, const model::Network& network, int n);

@@ -100,7 +100,7 @@ std::vector<int32_t> RunSplit(const model::Network& network, std::span<SplitDevi
   }
   SplitRun(devices, seed).Run();
   const PlanSpec& spec = devices.front().plan->spec();
-  std::vector<int32_t> sums(static_cast<size_t>(n * devices.front().plan->classes()), 0);
+  std::vector<int32_t> sums(static_cast<size_t>(n * devices.front().plan->logits_per_image()), 0);
   for (const SplitDevice& device : devices) {
     const auto part = device.execution->Logits();
     BRAID_CHECK(part.size() == sums.size()) << "a part of another size";

@@ -28,9 +28,9 @@ class ClassifierObjective : public Objective {
   Batch BatchOf(int global_step) override {
     const int per_epoch = batches_.per_epoch();
     batches_.Fill(global_step / per_epoch, global_step % per_epoch, images_, targets_);
-    return {PixelTensor(images_, batches_.batch_size(), train_.height, train_.width,
-                        train_.channels),
-            torch::tensor(targets_, torch::kInt64)};
+    return {
+        PixelTensor(images_, batches_.batch_size(), train_.height, train_.width, train_.channels),
+        torch::tensor(targets_, torch::kInt64)};
   }
 
   torch::Tensor Loss(BraidedNet& net, const std::vector<int>& subs, const torch::Tensor& x,

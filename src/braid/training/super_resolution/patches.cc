@@ -53,9 +53,9 @@ Result<Patches> Patches::Make(const data::LumaSet& set, const Options& options) 
     }
   }
   const uint64_t orientations = options.turn ? 8 : 1;
-  const uint64_t in_a_step =
-      static_cast<uint64_t>(options.side) * static_cast<uint64_t>(options.side) *
-      static_cast<uint64_t>(options.batch);
+  const uint64_t in_a_step = static_cast<uint64_t>(options.side) *
+                             static_cast<uint64_t>(options.side) *
+                             static_cast<uint64_t>(options.batch);
   patches.per_epoch_ = static_cast<int>(pixels * orientations / in_a_step);
   if (patches.per_epoch_ == 0) {
     return InvalidArgument("batch: more patches than " + set.name + " has in an epoch");

@@ -95,11 +95,9 @@ TEST(PatchesTest, PairADegradedSquareWithItsOriginal) {
 TEST(PatchesTest, RefusesImagesThatAreTooSmallOrTooFew) {
   Patches::Options options;
   options.side = 41;
-  EXPECT_EQ(Patches::Make(Noise(1, 40, 80), options).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Patches::Make(Noise(1, 40, 80), options).status().code(), StatusCode::kInvalidArgument);
   options.batch = 100;
-  EXPECT_EQ(Patches::Make(Noise(1, 48, 48), options).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Patches::Make(Noise(1, 48, 48), options).status().code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace

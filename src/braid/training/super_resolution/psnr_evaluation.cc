@@ -1,10 +1,10 @@
-// Whole images through the float network. Layer: training.
+// Whole images through the float network, and through the runtime. Layer: training.
 #include "braid/training/super_resolution/psnr_evaluation.h"
 
 #include <cstring>
+#include <memory>
 
-#include "braid/data/super_resolution/bicubic.h"
-#include "braid/training/super_resolution/super_resolution.h"
+#include "braid/runtime/restorer.h"
 
 namespace braid::training {
 namespace {
@@ -26,25 +26,26 @@ data::LumaImage Restore(BraidedNet& net, int sub, const data::LumaImage& degrade
 
 }  // namespace
 
-std::vector<SetPsnr> EvaluatePsnr(BraidedNet& net, int sub,
-                                  const std::vector<data::LumaSet>& sets) {
+Result<std::vector<data::SetPsnr>> FloatPsnr(BraidedNet& net, int sub,
+                                             const std::vector<data::LumaSet>& sets) {
   torch::NoGradGuard no_grad;
   net.NewStep();
-  std::vector<SetPsnr> all;
-  for (const data::LumaSet& set : sets) {
-    for (const int scale : kScales) {
-      SetPsnr psnr{set.name, scale, 0, 0};
-      const auto count = static_cast<double>(set.images.size());
-      for (const data::LumaImage& image : set.images) {
-        const data::LumaImage original = data::CropToMultiple(image, scale);
-        const data::LumaImage degraded = data::Degrade(original, scale);
-        psnr.bicubic += data::Psnr(original, degraded, scale) / count;
-        psnr.network += data::Psnr(original, Restore(net, sub, degraded), scale) / count;
-      }
-      all.push_back(std::move(psnr));
-    }
-  }
-  return all;
+  return data::MeasurePsnr(sets, [&](const data::LumaImage& image) -> Result<data::LumaImage> {
+    return Restore(net, sub, image);
+  });
+}
+
+Result<std::vector<data::SetPsnr>> IntegerPsnr(const model::Network& network,
+                                               const model::OperatingPoint& point,
+                                               const std::vector<data::LumaSet>& sets) {
+  BRAID_ASSIGN_OR_RETURN(
+      const std::unique_ptr<runtime::Restorer> restorer,
+      runtime::Restorer::Make(network, point, {.path = kernels::BestPath(), .threads = {}}));
+  return data::MeasurePsnr(sets, [&](const data::LumaImage& image) -> Result<data::LumaImage> {
+    data::LumaImage out = image;
+    BRAID_ASSIGN_OR_RETURN(out.pixels, restorer->Restore(image.pixels, image.height, image.width));
+    return out;
+  });
 }
 
 }  // namespace braid::training

@@ -1,24 +1,23 @@
-// PSNR of a super-resolution network in floating point, on whole images. Layer: training.
+// PSNR of a super-resolution network, on whole images: in floating point, and in the integers that
+// devices execute. Layer: training.
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "braid/data/super_resolution/luma_set.h"
+#include "braid/base/status.h"
+#include "braid/data/super_resolution/measurement.h"
+#include "braid/model/network.h"
 #include "braid/training/braided_net.h"
 
 namespace braid::training {
 
-// Means over the images of a set, in dB; a border of `scale` pixels is left out, and pixels are
-// rounded to 8 bits first.
-struct SetPsnr {
-  std::string set;
-  int scale = 0;
-  double bicubic = 0;  // of the interpolated images that the network starts from
-  double network = 0;
-};
+// Sub-network `sub`, in the net's arithmetic; pixels are rounded to 8 bits at the end.
+Result<std::vector<data::SetPsnr>> FloatPsnr(BraidedNet& net, int sub,
+                                             const std::vector<data::LumaSet>& sets);
 
-// Sub-network `sub` on every set at every scale. Rounds as `net` does (BraidedNet::SetArithmetic).
-std::vector<SetPsnr> EvaluatePsnr(BraidedNet& net, int sub, const std::vector<data::LumaSet>& sets);
+// A point of a valid network.
+Result<std::vector<data::SetPsnr>> IntegerPsnr(const model::Network& network,
+                                               const model::OperatingPoint& point,
+                                               const std::vector<data::LumaSet>& sets);
 
 }  // namespace braid::training

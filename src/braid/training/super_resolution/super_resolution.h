@@ -3,15 +3,15 @@
 // al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 
+#include "braid/training/super_resolution/patches.h"
 #include "braid/training/task.h"
 
 namespace braid::training {
 
-inline constexpr std::array<int, 3> kScales = {2, 3, 4};
+Patches::Options PatchOptions(const Recipe& recipe);
 
 // `name` is the training set; Set5 and Set14 are measured on, or the held-out images.
 Result<std::unique_ptr<Task>> LoadSuperResolution(const std::string& name, int validation,

@@ -2,14 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <cstdlib>
 #include <string>
 
 #include "braid/base/file.h"
 #include "braid/base/rng.h"
 #include "braid/data/image_file.h"
+#include "braid/model/file.h"
+#include "braid/model/restoration.h"
 #include "braid/training/super_resolution/psnr_evaluation.h"
 #include "braid/training/super_resolution/super_resolution.h"
 #include "braid/training/trainer.h"
@@ -74,14 +76,20 @@ TEST_F(SuperResolutionTrainingTest, PassesBicubicInterpolationWithRoundedLayersT
   const auto trainer = Trainer::Create(recipe_, *task, torch::kCPU);
   ASSERT_TRUE(trainer.ok()) << trainer.status().ToString();
   ASSERT_TRUE((*trainer)->Run({}).ok());
-  const auto result = task->Finish(**trainer, recipe_, {});
+  FinishOptions options;
+  options.path = folder_ + "/tiny.braid";
+  const auto result = task->Finish(**trainer, recipe_, options);
   ASSERT_TRUE(result.ok()) << result.status().ToString();
   const auto json = nlohmann::json::parse(*result);
   ASSERT_EQ(json["psnr"].size(), 6u);
   for (const auto& row : json["psnr"]) {
     EXPECT_GT(row["float"].get<double>(), row["bicubic"].get<double>() + 0.3) << row.dump();
-    EXPECT_NEAR(row["rounded"].get<double>(), row["float"].get<double>(), 0.2) << row.dump();
+    EXPECT_NEAR(row["integer"].get<double>(), row["float"].get<double>(), 0.1) << row.dump();
   }
+  const auto file = model::ReadModelFile(options.path);
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_EQ(*model::RestorationRadius(file->network), 4);
+  EXPECT_EQ(nlohmann::json::parse(file->network.card)["psnr"], json["psnr"]);
 }
 
 TEST_F(SuperResolutionTrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
@@ -113,12 +121,40 @@ TEST_F(SuperResolutionTrainingTest, HoldsOutTheLastTrainingImages) {
   EXPECT_EQ(json["test_sets"][0]["set"], "t91[4:6]");
 }
 
-TEST_F(SuperResolutionTrainingTest, RefusesClassifiers) {
+// The integers of the file beside the rounded float network, pixel by pixel.
+TEST_F(SuperResolutionTrainingTest, IntegersRestoreAsTheRoundedFloatNetworkDoes) {
   const auto task = Load();
-  EXPECT_EQ(Trainer::Create(DefaultRecipe("static", "t91", "cnn"), *task, torch::kCPU)
-                .status()
-                .code(),
+  recipe_.family = "dynamic";
+  recipe_.policy = Policy::kJoint;
+  const auto trainer = Trainer::Create(recipe_, *task, torch::kCPU);
+  ASSERT_TRUE(trainer.ok()) << trainer.status().ToString();
+  ASSERT_TRUE((*trainer)->Run({}).ok());
+  FinishOptions options;
+  options.path = folder_ + "/tiny.braid";
+  ASSERT_TRUE(task->Finish(**trainer, recipe_, options).ok());
+  const auto file = model::ReadModelFile(options.path);
+  ASSERT_TRUE(file.ok());
+  const auto sets = std::vector{*data::LoadLumaSet("set5", {folder_})};
+  ASSERT_EQ(file->network.points.size(), 4u);
+  for (int sub = 0; sub < 4; ++sub) {
+    const auto integer =
+        IntegerPsnr(file->network, file->network.points[static_cast<size_t>(sub)], sets);
+    const auto rounded = FloatPsnr((*trainer)->net(), sub, sets);
+    ASSERT_TRUE(integer.ok() && rounded.ok());
+    for (size_t i = 0; i < integer->size(); ++i) {
+      EXPECT_NEAR((*integer)[i].restored, (*rounded)[i].restored, 0.02) << sub << " " << i;
+    }
+  }
+}
+
+TEST_F(SuperResolutionTrainingTest, RefusesClassifiersAndSums) {
+  const auto task = Load();
+  recipe_.family = "fluid2";
+  EXPECT_EQ(Trainer::Create(recipe_, *task, torch::kCPU).status().code(),
             StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      Trainer::Create(DefaultRecipe("static", "t91", "cnn"), *task, torch::kCPU).status().code(),
+      StatusCode::kInvalidArgument);
 }
 
 }  // namespace
