@@ -3,15 +3,15 @@
 
   tools/float_onnx.py CHECKPOINT.safetensors OUT.onnx
 
-Takes `--recipe static` on the cnn backbone: three 3x3 convolutions with ReLU and a linear layer. The
-network's input is (pixel - 128) / 64. Bounds are left out: train with `--bounded-from 1`, so that the
-network has never seen one.
+Takes `--recipe static` on the backbones cnn (three 3x3 convolutions with ReLU and a linear layer) and
+resnetN. The network's input is (pixel - 128) / 64. Bounds are left out: train with `--bounded-from 1`,
+so that the network has never seen one.
 """
 import json
 import struct
 import sys
 
-STRIDES = (("conv1", 2), ("conv2", 2), ("conv3", 1))
+CNN = (("conv1", 2), ("conv2", 2), ("conv3", 1))
 
 
 def read(path):
@@ -19,8 +19,8 @@ def read(path):
         size = struct.unpack("<Q", file.read(8))[0]
         header, data = json.loads(file.read(size)), file.read()
     recipe = json.loads(header.pop("__metadata__")["recipe"])
-    if recipe["family"] != "static" or recipe["backbone"] != "cnn":
-        sys.exit(f"{path}: neither the family static nor the backbone cnn")
+    if recipe["family"] != "static" or not recipe["backbone"].startswith(("cnn", "resnet")):
+        sys.exit(f"{path}: not the family static on the backbone cnn or resnetN")
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
@@ -73,27 +73,69 @@ def folded(tensors, layer):
     return shape, [w * gains[i // depth] for i, w in enumerate(weights)], bias
 
 
+class Graph:
+    def __init__(self, tensors):
+        self.tensors, self.nodes, self.weights = tensors, b"", b""
+
+    def node(self, op, inputs, output, **ints):
+        self.nodes += node(op, inputs, output, **ints)
+        return output
+
+    def conv(self, layer, source, stride):
+        shape, values, bias = folded(self.tensors, layer)
+        self.weights += tensor(layer + "_w", shape, values) + tensor(layer + "_b", [shape[0]], bias)
+        side = shape[2]
+        return self.node("Conv", [source, layer + "_w", layer + "_b"], layer,
+                         kernel_shape=[side] * 2, strides=[stride] * 2, pads=[side // 2] * 4)
+
+    def relu(self, source):
+        return self.node("Relu", [source], source + "_relu")
+
+    def head(self, source):
+        shape, values, bias = folded(self.tensors, "head")
+        depth = len(values) // shape[0]
+        columns = [values[c * depth + i] for i in range(depth) for c in range(shape[0])]
+        self.weights += tensor("head_w", [depth, shape[0]], columns)
+        self.weights += tensor("head_b", [shape[0]], bias)
+        self.node("Flatten", [source], "flat")
+        self.node("Gemm", ["flat", "head_w", "head_b"], "logits")
+
+
+def cnn(graph):
+    last = "input"
+    for layer, stride in CNN:
+        last = graph.relu(graph.conv(layer, last, stride))
+    return last
+
+
+def resnet(graph):
+    """Blocks add what the last one left before its ReLU; their names and strides as in backbone.cc."""
+    wide = graph.conv("stem", "input", 1)
+    last = graph.relu(wide)
+    blocks = [name[: -len("/conv1/weight")] for name in graph.tensors if name.endswith("/conv1/weight")]
+    number = lambda block: [int("".join(c for c in part if c.isdigit())) for part in block.split("/")]
+    for block in sorted(blocks, key=number):
+        narrows = block + "/shortcut/weight" in graph.tensors
+        stride = 2 if narrows else 1
+        if narrows:
+            wide = graph.conv(block + "/shortcut", last, stride)
+        inner = graph.relu(graph.conv(block + "/conv1", last, stride))
+        wide = graph.node("Add", [graph.conv(block + "/conv2", inner, 1), wide], block)
+        last = graph.relu(wide)
+    return graph.node("GlobalAveragePool", [last], "pool")
+
+
 def main():
     source, out = sys.argv[1:3]
-    tensors = read(source)
-    nodes = weights = b""
-    last = "input"
-    for layer, stride in STRIDES:
-        shape, values, bias = folded(tensors, layer)
-        weights += tensor(layer + "_w", shape, values) + tensor(layer + "_b", [shape[0]], bias)
-        nodes += node("Conv", [last, layer + "_w", layer + "_b"], layer, kernel_shape=[3, 3],
-                      strides=[stride] * 2, pads=[1] * 4)
-        nodes += node("Relu", [layer], layer + "_relu")
-        last = layer + "_relu"
-    shape, values, bias = folded(tensors, "head")
-    depth = len(values) // shape[0]
-    columns = [values[c * depth + i] for i in range(depth) for c in range(shape[0])]
-    weights += tensor("head_w", [depth, shape[0]], columns) + tensor("head_b", [shape[0]], bias)
-    nodes += node("Flatten", [last], "flat") + node("Gemm", ["flat", "head_w", "head_b"], "logits")
-    channels, side = tensors["conv1/weight"][0][1], 4 * shape[2]
-    graph = (nodes + blob(2, "cnn") + weights + value(11, "input", [0, channels, side, side]) +
-             value(12, "logits", [0, shape[0]]))
-    model = number(1, 8) + blob(2, "braid") + blob(7, graph) + blob(8, number(2, 13))
+    graph = Graph(read(source))
+    residual = "stem/weight" in graph.tensors
+    graph.head((resnet if residual else cnn)(graph))
+    classes, _, side, _ = graph.tensors["head/weight"][0]
+    channels = graph.tensors["stem/weight" if residual else "conv1/weight"][0][1]
+    side = 32 if residual else 4 * side  # a mean over the whole map takes any side
+    body = (graph.nodes + blob(2, "resnet" if residual else "cnn") + graph.weights +
+            value(11, "input", [0, channels, side, side]) + value(12, "logits", [0, classes]))
+    model = number(1, 8) + blob(2, "braid") + blob(7, body) + blob(8, number(2, 13))
     with open(out, "wb") as file:
         file.write(model)
 

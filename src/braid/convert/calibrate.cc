@@ -98,6 +98,8 @@ Result<Calibration> Calibrate(const OnnxGraph& graph, const FloatNetwork& networ
       if (!std::all_of(map.begin(), map.end(), [](double v) { return std::isfinite(v); })) {
         return InvalidArgument("layer '" + layer.name + "': values overflow on these pictures");
       }
+      double& widest = result.layers[l].widest;
+      for (const double v : found->second.values) widest = std::max(widest, std::abs(v));
       if (batches == 1) result.first_values.resize(layers), result.first_values[l] = map;
       for (double& v : map) v = std::abs(v);
       const size_t rank =

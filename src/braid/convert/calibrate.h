@@ -14,6 +14,7 @@ namespace braid::convert {
 struct LayerStatistics {
   double bound = 1;    // by the rank rule; of layers without ReLU, of magnitudes
   double largest = 0;  // magnitude
+  double widest = 0;   // magnitude before the activation, where the graph has that value
   double clipped_share = 0;
 };
 

@@ -19,7 +19,15 @@ Status Lowering::Rectify(const OnnxNode& node, double cap) {
   };
   if (HasWeights(layer)) {
     if (!layer.relu && !UsedOnce(node.inputs[0])) {
-      return Unimplemented("others read the convolution's output before the activation as well");
+      // A shortcut may take the sum before the activation: so the shortcuts of a .braid file are.
+      if (!OthersAdd(node)) {
+        return Unimplemented("others read the convolution's output before the activation as well");
+      }
+      bound_[node.inputs[0]].wide = true;
+      bound_[node.outputs[0]] = binding;  // and the layer's value stays the sum, for calibration
+      layer.relu = true;
+      limit(layer);
+      return OkStatus();
     }
     if (layer.relu && cap > 0 && !UsedOnce(node.inputs[0])) {
       return Unimplemented("others read the unclipped values as well");

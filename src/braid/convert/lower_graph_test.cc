@@ -135,6 +135,34 @@ TEST_F(LowerGraphTest, AddsAMapBehindAnActivation) {
   ExpectClose(Import(128, 64), 6);
 }
 
+TEST_F(LowerGraphTest, AddsTheSumsBeforeTheActivations) {
+  ChannelsFirst();
+  Conv("x", kInputs, 8, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Conv("r1", 8, 8, "c2");
+  graph_.Node("Add", {"c1", "c2"}, "a1");  // as Braid's own residual networks do
+  graph_.Node("Relu", {"a1"}, "r2");
+  Conv("r2", 8, 8, "c3");
+  graph_.Node("Add", {"c3", "a1"}, "a2");
+  graph_.Node("Relu", {"a2"}, "r3");
+  graph_.Node("GlobalAveragePool", {"r3"}, "mean");
+  Answer("mean", 8, 1);
+  const Result<ImportedModel> imported = Import(128, 64);
+  ExpectClose(imported, 6);  // no identity carries a shortcut
+  EXPECT_EQ(imported->network.layers[2].shortcut, 1);
+  EXPECT_EQ(imported->network.layers[3].shortcut, 2);
+}
+
+TEST_F(LowerGraphTest, RefusesAConvolutionOfWhatAnActivationReads) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Conv("c1", 4, 4, "c2");
+  graph_.Node("Add", {"r1", "c2"}, "a");
+  Answer("a", 4, 8);
+  EXPECT_THAT(Import(128, 64).status().message(), HasSubstr("node 'r1' (Relu): others read"));
+}
+
 TEST_F(LowerGraphTest, TakesAQuantizedModelsReluFromItsZeroPoint) {
   ChannelsFirst();
   graph_.Float("scale", {}, {0.02F});

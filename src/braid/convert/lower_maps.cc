@@ -39,7 +39,10 @@ Status Lowering::Add(const OnnxNode& node) {
     return Unimplemented("an addition of maps of different shapes");
   }
   int shortcut = a.layer;
-  if (!HasWeights(from) || from.relu || Reaches(a.layer, b.layer)) {
+  if (a.wide && Reaches(a.layer, b.layer)) {
+    return Unimplemented("a shortcut out of what it is added to");
+  }
+  if (!HasWeights(from) || (from.relu && !a.wide) || Reaches(a.layer, b.layer)) {
     BRAID_ASSIGN_OR_RETURN(shortcut, IdentityOf(a));
   }
   network_.layers[static_cast<size_t>(b.layer)].shortcut = shortcut;

@@ -21,6 +21,9 @@ Result<Binding> Lowering::Bound(const OnnxNode& node, size_t i) const {
   if (found == bound_.end()) {
     return Unimplemented("input " + std::to_string(i) + " is not the output of a layer");
   }
+  if (found->second.wide && node.op != "Add") {
+    return Unimplemented("others read the convolution's output after the activation");
+  }
   return found->second;
 }
 
@@ -33,6 +36,17 @@ const OnnxTensor* Lowering::Constant(const OnnxNode& node, size_t i) const {
 bool Lowering::UsedOnce(const std::string& value) const {
   const auto found = uses_.find(value);
   return found != uses_.end() && found->second == 1;
+}
+
+bool Lowering::OthersAdd(const OnnxNode& node) const {
+  const std::string& value = node.inputs[0];
+  int additions = 0;
+  for (const OnnxNode& other : graph_.nodes) {
+    if (other.op != "Add" || Constant(other, 0) != nullptr || Constant(other, 1) != nullptr) continue;
+    additions += static_cast<int>(std::count(other.inputs.begin(), other.inputs.end(), value));
+  }
+  const auto found = uses_.find(value);
+  return found != uses_.end() && additions + 1 == found->second;
 }
 
 Status Lowering::Rebind(const OnnxNode& node, const Binding& binding) {

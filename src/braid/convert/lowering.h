@@ -15,11 +15,13 @@
 namespace braid::convert {
 
 // What a value of the graph is: the output of a layer. `flat`: [N, C*H*W] in the order C, H, W.
-// `channels_last`: the graph's input before it was transposed.
+// `channels_last`: the graph's input before it was transposed. `wide`: the layer's sum before its
+// activation, which a later shortcut reads beside the map.
 struct Binding {
   int layer = 0;
   bool flat = false;
   bool channels_last = false;
+  bool wide = false;
 };
 
 class Lowering {
@@ -38,6 +40,8 @@ class Lowering {
   Result<Binding> Bound(const OnnxNode& node, size_t i) const;
   const OnnxTensor* Constant(const OnnxNode& node, size_t i) const;
   bool UsedOnce(const std::string& value) const;
+  // Whether all that read the input of `node`, it aside, are additions of two maps.
+  bool OthersAdd(const OnnxNode& node) const;
   // The layer's output is from now on the node's.
   Status Rebind(const OnnxNode& node, const Binding& binding);
   Status Append(const OnnxNode& node, FloatLayer layer, bool flat = false);

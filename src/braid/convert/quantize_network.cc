@@ -161,7 +161,7 @@ class Quantizer {
     double range = 1;
     for (size_t c = 0; c < channels; ++c) {
       factors[c] = units_[source][c] / units_[l][c];
-      range = std::max(range, calibration_.layers[source].largest / units_[source][c]);
+      range = std::max(range, calibration_.layers[source].widest / units_[source][c]);
     }
     const model::RescaleTables rescale = model::MakeRescale(factors, range * kMargin);
     tables.shortcut_mul = rescale.mul;

@@ -201,7 +201,8 @@ std::string CommandOf(const Recipe& r) {
 }
 
 std::string RunName(const Recipe& recipe) {
-  return recipe.family + "_" + recipe.data + "_s" + std::to_string(recipe.seed) +
+  const bool named = recipe.backbone != "cnn" && recipe.backbone != "resnet";
+  return recipe.family + (named ? "_" + recipe.backbone : "") + "_" + recipe.data + "_s" + std::to_string(recipe.seed) +
          (recipe.validation > 0 ? "_held-out" : "");
 }
 

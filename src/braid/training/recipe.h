@@ -69,8 +69,9 @@ Result<Recipe> RecipeFromJson(const std::string& json);
 // The command that trains the same again.
 std::string CommandOf(const Recipe& recipe);
 
-// "fluid2_mnist_s1", or "fluid2_mnist_s1_held-out" where training images were held out; backbone and
-// deviations are named by the caller.
+// "fluid2_mnist_s1"; "static_resnet20_cifar10_s1" where the backbone is neither cnn nor resnet;
+// "fluid2_mnist_s1_held-out" where training images were held out. Other deviations are named by the
+// caller.
 std::string RunName(const Recipe& recipe);
 
 }  // namespace braid::training
