@@ -53,7 +53,13 @@ void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
   if (reborn) peers_.erase(it);
   Expire(now);  // after the erasure: no abort is meant for the former life
   if (reborn) RerunAllWith(peer.id);
-  peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now}).first->second.info = peer;
+  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now});
+  known->second.info = peer;
+  if (is_new) {  // so are its connections to others
+    std::erase_if(broken_links_, [&peer](const auto& broken) {
+      return broken.first.first == peer.id || broken.first.second == peer.id;
+    });
+  }
   Unblock();
   Pump(now);
 }

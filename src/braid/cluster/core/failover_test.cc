@@ -177,6 +177,18 @@ TEST_F(FailoverTest, KeepsAPairApartForNoLongerThanTheYoungerHasBeenHere) {
   }
 }
 
+TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenOneOfThePairComesBack) {
+  Up(kB);
+  Up(kC);
+  Advance(options_.broken_link_penalty);
+  const RequestId id = Submit();
+  Fail(id, AttemptFailure::kBrokenLink, kB, kC);
+  Finish(id);
+  Handle(core_->PeerDown(kC, now_));
+  Up(kC, 64, 2);
+  EXPECT_EQ(PointOf(Submit()), "g0+1+2");
+}
+
 TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Up(kB);
   Up(kC);

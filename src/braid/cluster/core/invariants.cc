@@ -33,7 +33,12 @@ std::vector<Action> CheckedCoordinator::PeerUp(const PeerInfo& peer, TimePoint n
   Peer& known = it->second;
   const bool reborn = is_new || known.info.incarnation != peer.incarnation;
   known = {peer, reborn ? now : known.up_since, known.silent && !reborn};
-  if (reborn) reborn_ = peer.id;
+  if (reborn) {
+    reborn_ = peer.id;
+    std::erase_if(broken_links_, [&peer](const auto& broken) {
+      return broken.first.first == peer.id || broken.first.second == peer.id;
+    });
+  }
   coordinator_.PeerUp(peer, now);
   std::vector<Action> actions = Check(now);
   reborn_.reset();
