@@ -5,9 +5,9 @@
 namespace braid::fuzz {
 
 std::span<const Target> Targets() {
-  static const std::array all = {kModelFile,   kFrames,     kTlsChannel, kPeer,     kHttp,
-                                 kRestJson,    kRestBinary, kGrpcInfer,  kNames,    kRepository,
-                                 kSecretFiles, kOnnx,       kImage,      kDataFiles};
+  static const std::array all = {kModelFile,   kFrames,     kTlsChannel, kPeer,      kHttp,
+                                 kRestJson,    kRestBinary, kGrpcInfer,  kNames,     kRepository,
+                                 kSecretFiles, kOnnx,       kImage,      kDataFiles, kScenario};
   return all;
 }
 

@@ -19,5 +19,6 @@ extern const Target kSecretFiles;  // secret_files.cc
 extern const Target kOnnx;         // onnx.cc
 extern const Target kImage;        // image.cc
 extern const Target kDataFiles;    // data_files.cc
+extern const Target kScenario;     // scenario.cc
 
 }  // namespace braid::fuzz

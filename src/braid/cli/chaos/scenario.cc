@@ -46,7 +46,7 @@ constexpr std::array<KindName, 13> kKinds = {{
 struct OwnField {
   const char* name;
   FaultKind kind;
-  Range FaultSpec::* range;
+  Range FaultSpec::*range;
   double least, most;
 };
 constexpr std::array<OwnField, 5> kOwnFields = {{
@@ -152,12 +152,13 @@ Status CheckOverlaps(const Scenario& scenario) {
     for (size_t j = 0; j < i; ++j) {
       const FaultSpec& b = scenario.faults[j];
       // A process can be killed or stopped once at a time, a link have one behaviour.
-      const bool same_place = IsLinkFault(a.kind) == IsLinkFault(b.kind) && a.on == b.on;
+      const bool links = IsLinkFault(a.kind) && IsLinkFault(b.kind);
+      const bool same_place = links ? std::minmax(a.on, a.to) == std::minmax(b.on, b.to)
+                                    : IsLinkFault(a.kind) == IsLinkFault(b.kind) && a.on == b.on;
       const bool apart = a.at_ms.least > b.at_ms.most + b.for_ms.most ||
                          b.at_ms.least > a.at_ms.most + a.for_ms.most;
       const bool endless = a.kind == FaultKind::kRestart || b.kind == FaultKind::kRestart;
-      if (same_place && (!apart || endless) &&
-          (!IsLinkFault(a.kind) || a.to == b.to)) {
+      if (same_place && (!apart || endless)) {
         return Bad("faults[" + std::to_string(i) + "]",
                    "may overlap faults[" + std::to_string(j) + "] on the same device or link");
       }
@@ -219,8 +220,7 @@ Result<Scenario> ParseScenario(const std::string& text) {
   }
   for (size_t i = 0; i < faults->size(); ++i) {
     BRAID_ASSIGN_OR_RETURN(
-        FaultSpec fault,
-        ParseFault((*faults)[i], "faults[" + std::to_string(i) + "]", &scenario));
+        FaultSpec fault, ParseFault((*faults)[i], "faults[" + std::to_string(i) + "]", &scenario));
     scenario.faults.push_back(fault);
   }
   if (const auto goal = document.find("recovery_goal_ms"); goal != document.end()) {

@@ -68,6 +68,8 @@ TEST(ScenarioTest, MistakesAreNamed) {
        "faults[1]: may overlap faults[0]"},
       {With(R"({"fault": "restart", "on": "x"}, {"fault": "freeze", "on": "x", "at_ms": 99, "for_ms": 9})"),
        "faults[1]: may overlap faults[0]"},
+      {With(R"({"fault": "partition", "on": "x", "to": "y", "for_ms": 9}, {"fault": "cut-link", "on": "y", "to": "x", "for_ms": 9})"),
+       "faults[1]: may overlap faults[0]"},
       {R"({"name": "n", "about": "a", "recovery_goal_ms": 0, "faults": [{"fault": "restart", "on": "x"}]})",
        "recovery_goal_ms: must be a number above 0"},
       {R"({"name": "n", "about": "a", "seed": 1, "faults": [{"fault": "restart", "on": "x"}]})",

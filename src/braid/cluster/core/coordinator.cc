@@ -53,7 +53,13 @@ void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
   if (reborn) peers_.erase(it);
   Expire(now);  // after the erasure: no abort is meant for the former life
   if (reborn) RerunAllWith(peer.id);
-  peers_.try_emplace(peer.id, Peer{.info = peer}).first->second.info = peer;
+  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now});
+  known->second.info = peer;
+  if (is_new) {  // so are its connections to others
+    std::erase_if(broken_links_, [&peer](const auto& broken) {
+      return broken.first.first == peer.id || broken.first.second == peer.id;
+    });
+  }
   Unblock();
   Pump(now);
 }
@@ -114,8 +120,13 @@ void Coordinator::SelfMeasured(double macs_per_second, TimePoint now, int reques
 }
 
 void Coordinator::BreakLink(DeviceId a, DeviceId b, TimePoint now) {
+  Duration penalty = options_.broken_link_penalty;
+  for (const DeviceId device : {a, b}) {
+    const auto peer = peers_.find(device);
+    if (peer != peers_.end()) penalty = std::min(penalty, now - peer->second.up_since);
+  }
   TimePoint& until = broken_links_[Link(std::min(a, b), std::max(a, b))];
-  until = std::max(until, now + options_.broken_link_penalty);
+  until = std::max(until, now + std::max(penalty, options_.refusal_backoff));
 }
 
 // ---- requests ----

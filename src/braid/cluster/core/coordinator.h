@@ -67,6 +67,9 @@ enum class AttemptFailure : uint8_t {
 
 struct CoordinatorOptions {
   Duration default_deadline = std::chrono::seconds(1);
+  // So long a pair whose link is broken shares no term, but no longer than the younger of the two
+  // has been here (at least refusal_backoff): one that came back meets the others one by one, and
+  // its links are tried after twice as long each time.
   Duration broken_link_penalty = std::chrono::seconds(1);
   // A request that only the refusing device could run asks it again after this.
   Duration refusal_backoff = std::chrono::milliseconds(20);
@@ -138,6 +141,7 @@ class Coordinator {
 
   struct Peer {
     PeerInfo info;
+    TimePoint up_since{};
     bool silent = false;
     Duration round_trip{};
     int requests_queued = 0;

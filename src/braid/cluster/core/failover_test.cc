@@ -156,9 +156,43 @@ TEST_F(FailoverTest, KeepsRunningWhenAPeerOutsideTheAttemptDies) {
   EXPECT_EQ(core_->running().at(id).attempt, 0u);
 }
 
+TEST_F(FailoverTest, KeepsAPairApartForNoLongerThanTheYoungerHasBeenHere) {
+  Up(kC);
+  Advance(std::chrono::seconds(5));
+  Up(kB);
+  const TimePoint up_since = now_;
+  // At its age, so long: at least the refusal's 20 ms, at most a second.
+  for (const auto& [age, apart] : {std::pair(milliseconds(0), options_.refusal_backoff),
+                                   std::pair(milliseconds(100), Duration(milliseconds(100))),
+                                   std::pair(milliseconds(300), Duration(milliseconds(300))),
+                                   std::pair(milliseconds(4000), options_.broken_link_penalty)}) {
+    Advance(up_since + age - now_);
+    Up(kB);  // told again of the same life
+    const RequestId id = Submit();
+    EXPECT_EQ(PointOf(id), "g0+1+2");
+    Fail(id, AttemptFailure::kBrokenLink, kC, kB);
+    EXPECT_EQ(PointOf(id), "g0,1,2");
+    EXPECT_EQ(core_->coordinator().NextTick(), now_ + apart);
+    Finish(id);
+  }
+}
+
+TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenOneOfThePairComesBack) {
+  Up(kB);
+  Up(kC);
+  Advance(options_.broken_link_penalty);
+  const RequestId id = Submit();
+  Fail(id, AttemptFailure::kBrokenLink, kB, kC);
+  Finish(id);
+  Handle(core_->PeerDown(kC, now_));
+  Up(kC, 64, 2);
+  EXPECT_EQ(PointOf(Submit()), "g0+1+2");
+}
+
 TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Up(kB);
   Up(kC);
+  Advance(options_.broken_link_penalty);
   const RequestId id = Submit();
   Fail(id, AttemptFailure::kBrokenLink, kB, kC);
   EXPECT_EQ(PointOf(id), "g0,1,2") << "the pair may add logits, which it does not exchange";

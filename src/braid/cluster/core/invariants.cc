@@ -29,10 +29,16 @@ void CheckedCoordinator::Violation(RequestId request, const std::string& what) {
 // ---- events ----
 
 std::vector<Action> CheckedCoordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
-  Peer& known = peers_[peer.id];
-  const bool reborn = known.info.incarnation != peer.incarnation;
-  known = {peer, known.silent && !reborn};
-  if (reborn) reborn_ = peer.id;
+  const auto [it, is_new] = peers_.try_emplace(peer.id, Peer{peer, now});
+  Peer& known = it->second;
+  const bool reborn = is_new || known.info.incarnation != peer.incarnation;
+  known = {peer, reborn ? now : known.up_since, known.silent && !reborn};
+  if (reborn) {
+    reborn_ = peer.id;
+    std::erase_if(broken_links_, [&peer](const auto& broken) {
+      return broken.first.first == peer.id || broken.first.second == peer.id;
+    });
+  }
   coordinator_.PeerUp(peer, now);
   std::vector<Action> actions = Check(now);
   reborn_.reset();
@@ -109,7 +115,8 @@ std::vector<Action> CheckedCoordinator::AttemptFailed(RequestId request, uint32_
       }
     } else if ((failure == AttemptFailure::kBrokenLink || failure == AttemptFailure::kPeerSilent) &&
                ShareTerm(start, reporter, culprit)) {
-      broken_links_[std::minmax(reporter, culprit)] = now + options_.broken_link_penalty;
+      TimePoint& until = broken_links_[std::minmax(reporter, culprit)];
+      until = std::max(until, now + Penalty(reporter, culprit, now));
     }
   }
   coordinator_.AttemptFailed(request, attempt, failure, reporter, culprit, now);
@@ -122,6 +129,14 @@ std::vector<Action> CheckedCoordinator::Tick(TimePoint now) {
 }
 
 // ---- checks ----
+
+Duration CheckedCoordinator::Penalty(DeviceId a, DeviceId b, TimePoint now) const {
+  Duration together = options_.broken_link_penalty;  // for as long as both have been here
+  for (const auto& [id, peer] : peers_) {
+    if (id == a || id == b) together = std::min(together, now - peer.up_since);
+  }
+  return std::max(together, options_.refusal_backoff);
+}
 
 bool CheckedCoordinator::ShareTerm(const StartAttempt& start, DeviceId a, DeviceId b) const {
   if (a == b) return false;

@@ -58,6 +58,7 @@ class CheckedCoordinator {
  private:
   struct Peer {
     PeerInfo info;
+    TimePoint up_since{};
     bool silent = false;
   };
   using Finished = std::optional<std::pair<RequestId, uint32_t>>;
@@ -68,6 +69,7 @@ class CheckedCoordinator {
   void CheckAnswer(const Answer& answer, const Finished& finished);
   void CheckReject(const Reject& reject);
   void CheckState(TimePoint now);
+  Duration Penalty(DeviceId a, DeviceId b, TimePoint now) const;
   bool ShareTerm(const StartAttempt& start, DeviceId a, DeviceId b) const;
   void Violation(RequestId request, const std::string& what);
 

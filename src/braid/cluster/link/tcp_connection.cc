@@ -1,5 +1,8 @@
 #include "braid/cluster/link/tcp_connection.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
@@ -50,6 +53,10 @@ void TcpConnection::Start() {
   error_code ignored;  // a socket that has failed already says so at the first read
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
+  const auto acknowledged_ms = static_cast<unsigned>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(limits_.acknowledged).count());
+  (void)::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &acknowledged_ms,
+                     sizeof(acknowledged_ms));
   SetDeadline(limits_.first_frame);
   if (tls_ == nullptr) {
     Open();

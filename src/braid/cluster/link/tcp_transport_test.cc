@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -35,6 +36,12 @@ class RawPeer {
               static_cast<ssize_t>(bytes.size()));
   }
   void EndSending() { ::shutdown(fd_, SHUT_WR); }
+  // As if its network were gone: its system drops whatever comes, so nothing is acknowledged.
+  void LoseNetwork() {
+    sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    const sock_fprog program{1, &drop};
+    EXPECT_EQ(::setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
+  }
   // Until the other side ends; everything that came.
   std::vector<uint8_t> ReceiveAll() {
     std::vector<uint8_t> all;
@@ -266,6 +273,20 @@ TEST_F(TcpTransportTest, CutsAPeerThatDoesNotTakeItsBytes) {
   }
   ASSERT_TRUE(Settle([&] { return !station.handler->closed.empty(); }));
   EXPECT_EQ(station.handler->closed[0].second.code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(TcpTransportTest, GivesUpAConnectionWhoseNetworkFallsSilent) {
+  Station station = Plain({.acknowledged = std::chrono::milliseconds(200)});
+  RawPeer peer(*station.transport->Listen("127.0.0.1:0"));
+  peer.Send(EncodeFrame(MapFrame(1, {1})));  // so that no first frame is waited for
+  ASSERT_TRUE(Settle([&] { return !station.handler->frames.empty(); }));
+  const ConnectionId id = station.handler->connected[0].id;
+  peer.LoseNetwork();
+  station.transport->Send(id, MapFrame(2, {2}));
+  ASSERT_TRUE(Settle([&] { return !station.handler->closed.empty(); }));
+  EXPECT_EQ(station.handler->closed[0].second.code(), StatusCode::kUnavailable);
+  EXPECT_NE(station.handler->closed[0].second.message().find("timed out"), std::string::npos)
+      << station.handler->closed[0].second.ToString();
 }
 
 // ---- threads ----

@@ -24,6 +24,11 @@ struct TransportLimits {
   Duration dial = std::chrono::seconds(2);  // until the other side's system has answered
   Duration first_frame = std::chrono::seconds(5);  // from there through TLS to the first frame
   Duration linger = std::chrono::seconds(1);       // for what is queued when Close is called
+  // Until the other side's system has acknowledged what was sent. A network that falls silent
+  // resets nothing: TCP alone would try for minutes, more and more seldom, while a new connection
+  // would long get through. A process that is stopped keeps its connections while its system has
+  // room for what comes.
+  Duration acknowledged = std::chrono::seconds(2);
 };
 
 // Bytes on the wire since the transport began, with frames' headers and encryption.

@@ -76,6 +76,32 @@ TEST(LostFrameTest, AStartOrItsAnswerThatIsLostCostsAnAttemptAndNoRequest) {
   }
 }
 
+// One door knows a device that is back before another participant does, who then reports it absent.
+TEST(RejoinTest, ADeviceBackFromAKillCombinesAtEveryDoorWithinMoments) {
+  const model::ModelFile model = BraidedModel(11);
+  Oracle oracle(model.network);
+  const int all = model::FindPoint(model.network, "g0-3");
+  ASSERT_GE(all, 0);
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Group group(model, &oracle,
+                {.seed = seed,
+                 .shares = {GroupSet(0b0011), GroupSet(0b0100), GroupSet(0b1000)},
+                 .jitter = milliseconds(10)});
+    group.RunFor(seconds(2));
+    const int back = static_cast<int>(seed % 3);
+    group.Kill(back);
+    group.RunFor(milliseconds(300));
+    group.Revive(back);
+    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
+    const TimePoint begin = group.Now();
+    while (group.judge().answered() < group.size() && group.Now() < begin + seconds(5)) {
+      group.RunFor(milliseconds(10));
+    }
+    EXPECT_LE(group.Now() - begin, milliseconds(400)) << "seed " << seed;
+    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shares, GroupTest,
     testing::Values(std::vector<GroupSet>{GroupSet(0b1111)},
