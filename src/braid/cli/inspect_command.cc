@@ -78,10 +78,12 @@ Json DescribePoint(const model::Network& network, const model::OperatingPoint& p
   for (const int term : point.terms) {
     terms.push_back(Members(network.sub_networks[static_cast<size_t>(term)].groups));
   }
+  const model::Layer& head = network.layers[static_cast<size_t>(point.head)];
+  const bool map = head.out_h > 1 || head.out_w > 1;  // the card says how good those are
   return {{"name", point.name},
           {"terms", terms},
-          {"head", network.layers[static_cast<size_t>(point.head)].name},
-          {"accuracy", point.accuracy},
+          {"head", head.name},
+          {"accuracy", map ? Json() : Json(point.accuracy)},
           {"macs", point.macs_mean},
           {"macs_worst", point.macs_worst},
           {"weight_bytes", point.weight_bytes}};
@@ -165,7 +167,9 @@ void Print(const Json& report) {
   rows = {{"operating point", "head", "accuracy", "MMAC", "weights KB"}};
   for (const Json& point : report["operating_points"]) {
     rows.push_back({point["name"], point["head"],
-                    fmt::format("{:.2f} %", 100 * point["accuracy"].get<double>()),
+                    point["accuracy"].is_null()
+                        ? ""
+                        : fmt::format("{:.2f} %", 100 * point["accuracy"].get<double>()),
                     fmt::format("{:.3f}", point["macs"].get<double>() / 1e6),
                     fmt::format("{:.1f}", point["weight_bytes"].get<double>() / 1e3)});
   }

@@ -193,7 +193,7 @@ TEST(LumaSetTest, BicubicInterpolationHasItsPublishedFigures) {
     }
     const double mean = sum / static_cast<double>(set->images.size());
     std::printf("%s x%d: %.3f dB, published %.2f\n", name, scale, mean, published);
-    EXPECT_NEAR(mean, published, 0.03) << name << " x" << scale;
+    EXPECT_NEAR(mean, published, 0.02) << name << " x" << scale;
   }
 }
 
