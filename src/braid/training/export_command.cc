@@ -14,7 +14,7 @@ namespace {
 
 struct ExportOptions {
   std::string checkpoint, out;
-  bool json = false;
+  bool unfinished = false, json = false;
   MachineOptions machine;
 };
 
@@ -26,12 +26,18 @@ Status Export(const ExportOptions& options) {
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                          Trainer::Create(recipe, *task, device));
   BRAID_RETURN_IF_ERROR(trainer->Restore(options.checkpoint));
+  std::string stopped;
   if (!trainer->position().done) {
-    return FailedPrecondition(options.checkpoint + ": the training has not ended (train --resume)");
+    if (!options.unfinished) {
+      return FailedPrecondition(options.checkpoint +
+                                ": the training has not ended (train --resume, or --unfinished)");
+    }
+    stopped = " (stopped after step " + std::to_string(trainer->position().global_step) + ")";
+    trainer->BoundAll();
   }
   FinishOptions finish;
   finish.path = options.out.empty() ? RunName(recipe) + ".braid" : options.out;
-  finish.command = CommandOf(recipe) + LimitOf(options.machine);
+  finish.command = CommandOf(recipe) + LimitOf(options.machine) + stopped;
   finish.print = !options.json;
   BRAID_ASSIGN_OR_RETURN(const std::string result, task->Finish(*trainer, recipe, finish));
   if (options.json) std::printf("%s\n", result.c_str());
@@ -51,6 +57,8 @@ void AddExportCommand(CLI::App& program, Work& work) {
       ->capture_default_str();
   command->add_option("--device", o->machine.device, "cpu or cuda")->capture_default_str();
   command->add_option("--limit", o->machine.limit, "Only the first N images of each split");
+  command->add_flag("--unfinished", o->unfinished,
+                    "A training that was stopped, too: bounds are measured now");
   command->add_flag("--offline", o->machine.offline, "Never download");
   command->add_flag("--json", o->json, "One JSON document on stdout");
   command->callback([o, &work] { work = [o] { return Export(*o); }; });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <utility>
 
 #include "braid/training/backbone.h"
@@ -104,24 +105,30 @@ Batch Trainer::BatchOf(int global_step) {
 }
 
 // Statistics are folded into gains and biases, bounds measured, and rounding begins.
-void Trainer::Bound(const Stage& stage) {
+void Trainer::Bound(const std::vector<int>& subs) {
   torch::NoGradGuard no_grad;
   net_.NewStep();
   std::vector<torch::Tensor> inputs;
   for (int i = 0; i < kStatisticsBatches; ++i) {
     inputs.push_back(BatchOf(position_.global_step + i).pixels);
   }
-  for (const int sub : stage.subs) {
+  for (const int sub : subs) {
     if (net_.normalizing(sub)) {
       for (const torch::Tensor& x : inputs) net_.Forward(sub, x, /*training=*/true);
       net_.FoldNormalization(sub);
     }
   }
   inputs.resize(kCalibrationBatches);
-  for (const int sub : stage.subs) {
+  for (const int sub : subs) {
     if (net_.bounded(sub)) continue;
     net_.SetBounds(sub, CalibrateBounds(net_, sub, inputs, recipe_.bound_rank));
   }
+}
+
+void Trainer::BoundAll() {
+  std::vector<int> subs(static_cast<size_t>(net_.sub_network_count()));
+  std::iota(subs.begin(), subs.end(), 0);
+  Bound(subs);
 }
 
 torch::Tensor Trainer::Step(const Stage& stage, double learning_rate) {
@@ -174,7 +181,7 @@ Status Trainer::Run(const TrainerOptions& options) {
         BRAID_RETURN_IF_ERROR(save());
         return Status(StatusCode::kCancelled, "stopped; --resume goes on from the checkpoint");
       }
-      if (stage.bounds && position_.stage_step == bounded_from) Bound(stage);
+      if (stage.bounds && position_.stage_step == bounded_from) Bound(stage.subs);
       const double rate = LearningRate(recipe_.learning_rate, position_.stage_step, steps);
       const torch::Tensor loss = Step(stage, rate);
       loss_sum = loss_sum.defined() ? loss_sum + loss : loss;
@@ -194,7 +201,7 @@ Status Trainer::Run(const TrainerOptions& options) {
       }
       if (saves) BRAID_RETURN_IF_ERROR(save());
     }
-    if (stage.bounds && bounded_from >= steps) Bound(stage);
+    if (stage.bounds && bounded_from >= steps) Bound(stage.subs);
   }
   position_.done = true;
   return save();

@@ -52,6 +52,10 @@ class Trainer {
   // Trains to the end. CANCELLED when told to stop: the checkpoint is written then.
   Status Run(const TrainerOptions& options);
 
+  // Gives bounds to every sub-network that has none yet, so that a training that was stopped can be
+  // exported as it stands.
+  void BoundAll();
+
   BraidedNet& net() { return net_; }
   const Family& family() const { return family_; }
   const Position& position() const { return position_; }
@@ -61,7 +65,7 @@ class Trainer {
           torch::Device device);
   int StageSteps(const Stage& stage) const;
   void Enter(const Stage& stage);
-  void Bound(const Stage& stage);
+  void Bound(const std::vector<int>& subs);
   torch::Tensor Step(const Stage& stage, double learning_rate);  // the loss, on the device
   Batch BatchOf(int global_step);
 

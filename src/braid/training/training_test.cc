@@ -181,6 +181,22 @@ TEST_F(TrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
   }
 }
 
+TEST_F(TrainingTest, AStoppedTrainingCanBeExportedAsItStands) {
+  const data::Dataset train = Quadrants(512, 3, 1), test = Quadrants(200, 3, 2);
+  const Recipe recipe = Tiny("fluid2", "resnet");
+  auto trainer = Trainer::Create(recipe, train, torch::kCPU);
+  ASSERT_TRUE(trainer.ok());
+  std::atomic<bool> stop{false};
+  TrainerOptions options;
+  options.stop = &stop;
+  options.report_every = 1;
+  options.report = [&](const Progress& progress) { stop = progress.step >= 21; };
+  ASSERT_EQ((*trainer)->Run(options).code(), StatusCode::kCancelled);
+  EXPECT_FALSE((*trainer)->net().bounded(0));
+  (*trainer)->BoundAll();
+  ExpectParity(**trainer, test);
+}
+
 TEST_F(TrainingTest, FreezingLeavesTheLowerNetworksBlocksAlone) {
   const data::Dataset train = Quadrants(256, 1, 1);
   Recipe recipe = Tiny("dynamic");
