@@ -1,6 +1,7 @@
 // braid-train export: from a checkpoint to a model file. Layer: training.
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "braid/training/checkpoint.h"
@@ -15,12 +16,15 @@ namespace {
 struct ExportOptions {
   std::string checkpoint, out;
   bool unfinished = false, json = false;
+  std::optional<double> bound_rank;
   MachineOptions machine;
 };
 
 Status Export(const ExportOptions& options) {
   BRAID_ASSIGN_OR_RETURN(const torch::Device device, UseMachine(options.machine));
-  BRAID_ASSIGN_OR_RETURN(const Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
+  BRAID_ASSIGN_OR_RETURN(Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
+  if (options.bound_rank) recipe.bound_rank = *options.bound_rank;
+  BRAID_RETURN_IF_ERROR(CheckRecipe(recipe));
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Task> task,
                          LoadTask(recipe.data, recipe.validation, options.machine));
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
@@ -33,8 +37,9 @@ Status Export(const ExportOptions& options) {
                                 ": the training has not ended (train --resume, or --unfinished)");
     }
     stopped = " (stopped after step " + std::to_string(trainer->position().global_step) + ")";
-    trainer->BoundAll();
   }
+  if (options.bound_rank) trainer->net().ForgetBounds();
+  if (!stopped.empty() || options.bound_rank) trainer->BoundAll();
   FinishOptions finish;
   finish.path = options.out.empty() ? RunName(recipe) + ".braid" : options.out;
   finish.command = CommandOf(recipe) + LimitOf(options.machine) + stopped;
@@ -59,6 +64,8 @@ void AddExportCommand(CLI::App& program, Work& work) {
   command->add_option("--limit", o->machine.limit, "Only the first N images of each split");
   command->add_flag("--unfinished", o->unfinished,
                     "A training that was stopped, too: bounds are measured now");
+  command->add_option("--bound-rank", o->bound_rank,
+                      "Measure the bounds anew at this rank fraction of the activations");
   command->add_flag("--offline", o->machine.offline, "Never download");
   command->add_flag("--json", o->json, "One JSON document on stdout");
   command->callback([o, &work] { work = [o] { return Export(*o); }; });
