@@ -2,6 +2,7 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "braid/client/client.h"
 #include "braid/protocol/health.grpc.pb.h"
 #include "braid/protocol/names.h"
 #include "braid/protocol/open_inference.grpc.pb.h"
@@ -225,5 +227,35 @@ class FakeServer {
   Health health_;
   std::unique_ptr<grpc::Server> server_;
 };
+
+inline InferRequest Request(uint8_t first = 7) {
+  InferRequest request;
+  request.pixels = {first, 1};
+  request.height = 1;
+  request.width = 2;
+  request.channels = 1;
+  request.deadline = std::chrono::seconds(30);  // far beyond what any test needs
+  return request;
+}
+
+inline ClientOptions Options(std::vector<std::string> endpoints) {
+  ClientOptions options;
+  options.endpoints = std::move(endpoints);
+  options.attempt_timeout = std::chrono::seconds(10);  // no hedge on a machine that merely stutters
+  return options;
+}
+
+// For tests in which somebody does not answer.
+inline ClientOptions Hedging(std::vector<std::string> endpoints) {
+  ClientOptions options = Options(std::move(endpoints));
+  options.attempt_timeout = std::chrono::milliseconds(40);
+  return options;
+}
+
+inline std::unique_ptr<Client> Connected(const ClientOptions& options) {
+  auto client = Client::Create(options);
+  EXPECT_TRUE(client.ok()) << client.status().ToString();
+  return std::move(client).value();
+}
 
 }  // namespace braid::client
