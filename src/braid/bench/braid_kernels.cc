@@ -35,7 +35,11 @@ ConvolutionShape ShapeOf(const KernelCase& c, kernels::Path path, Encoding encod
                     .tap_stride_h = row,
                     .column_stride = pixel,
                     .row_stride = row,
-                    .image_stride = row * (c.side + 2)}};
+                    .image_stride = row * (c.side + 2),
+                    .edges = {.top = row,
+                              .bottom = row * (c.side + 1),
+                              .left = pixel,
+                              .right = pixel * (c.side + 1)}}};
   shape.outputs = {{.channels = c.n,
                     .column_stride = pixel,
                     .row_stride = row,

@@ -256,6 +256,7 @@ class PlanBuilder {
       source.column_stride = source.image_stride;
       source.row_stride = source.image_stride * images;
       source.image_stride = 0;
+      source.edges = {};  // columns are images
     }
     planned.products = ProductsOf(shape, 1) / images;
     BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));

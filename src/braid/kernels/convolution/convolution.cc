@@ -132,7 +132,7 @@ Result<std::shared_ptr<const Convolution>> Convolution::Make(const ConvolutionSh
     return FailedPrecondition("convolution: this processor cannot run path " +
                               std::string(PathName(requested.path)));
   }
-  ConvolutionShape shape = requested;
+  ConvolutionShape shape = WithUsefulEdges(requested);
   std::vector<PassPlan> passes;
   const Generator* generator = generated::GeneratorFor(shape.path);
   if (generator == nullptr) {

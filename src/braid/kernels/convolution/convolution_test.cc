@@ -30,6 +30,36 @@ TEST_P(ConvolutionTest, EqualsTheReferenceOnRandomShapes) {
   }
 }
 
+TEST_P(ConvolutionTest, EqualsTheReferenceWherePaddingIsLeftOut) {
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    Rng rng(seed);
+    const ConvolutionCase c = testing::RandomPaddedConvolution(rng, 33, seed % 4 == 0 ? 65 : 17);
+    const int64_t half = rng.Between(0, c.rows);
+    ASSERT_EQ(RunOn(c, GetParam(), {{half, c.rows}, {0, half}}), RunOn(c, Path::kScalar))
+        << "seed " << seed << " " << ConvolutionName(c.shape);
+  }
+}
+
+// The promise of `edges` is used: what lies outside is not read where whole steps lie there.
+TEST_P(ConvolutionTest, LeavesPaddingOut) {
+  const Path path = GetParam();
+  if (path != Path::kAvx2 && path != Path::kAvx512Vnni) GTEST_SKIP() << "computes its rings";
+  ConvolutionCase c;
+  do {
+    static uint64_t seed = 0;
+    Rng rng(seed++);
+    c = testing::RandomPaddedConvolution(rng, 3, 17);
+  } while (c.shape.sources[0].encoding != Encoding::kU7 || c.shape.sources[0].channels % 4 != 0 ||
+           c.shape.sources[0].edges.top == 0 || c.shape.columns > 2);
+  const auto expected = RunOn(c, path);
+  const SourceShape& s = c.shape.sources[0];
+  const int64_t row = s.tap_stride_h;
+  for (std::vector<uint8_t>& map : c.maps) {
+    std::fill(map.begin(), map.begin() + std::min<int64_t>(s.edges.top, row), uint8_t{1});
+  }
+  EXPECT_EQ(RunOn(c, path), expected) << ConvolutionName(c.shape);
+}
+
 TEST_P(ConvolutionTest, EqualsTheReferenceOnProducts) {
   for (uint64_t seed = 0; seed < 150; ++seed) {
     Rng rng(seed);

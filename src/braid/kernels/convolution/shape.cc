@@ -28,10 +28,20 @@ std::string Strides(std::initializer_list<int64_t> strides) {
   return text;
 }
 
+std::string EdgesName(const Edges& e) {
+  if (e == Edges{}) return "";
+  const auto number = [](int64_t edge) {
+    return edge == Edges::kNone ? std::string("-") : std::to_string(edge);
+  };
+  return "[" + number(e.top) + "," + number(e.bottom) + "," + number(e.left) + "," +
+         number(e.right) + "]";
+}
+
 std::string SourceName(const SourceShape& s) {
   return std::string(EncodingName(s.encoding)) + "x" + std::to_string(s.channels) + "k" +
          std::to_string(s.kernel_h) + "x" + std::to_string(s.kernel_w) +
-         Strides({s.tap_stride_w, s.tap_stride_h, s.column_stride, s.row_stride, s.image_stride});
+         Strides({s.tap_stride_w, s.tap_stride_h, s.column_stride, s.row_stride, s.image_stride}) +
+         EdgesName(s.edges);
 }
 
 std::string OutputName(const OutputShape& o) {
@@ -89,6 +99,10 @@ Status CheckShape(const ConvolutionShape& shape) {
     if (s.channels < 1 || s.kernel_h < 1 || s.kernel_w < 1) {
       return InvalidArgument("convolution: a source's size is below 1");
     }
+    if (s.edges.top < 0 || s.edges.left < 0 || s.edges.bottom < s.edges.top ||
+        s.edges.right < s.edges.left) {
+      return InvalidArgument("convolution: a source's edges are out of order");
+    }
     const int64_t depth = int64_t{s.channels} * s.kernel_h * s.kernel_w;
     // 16 lanes of 4 bytes a step, in a few panels; steps are padded by less than four bytes a tap.
     if (depth > kMaxReach / 64 || int64_t{s.kernel_h} * s.kernel_w * 4 > kMaxReach / 64 ||
@@ -106,6 +120,27 @@ Status CheckShape(const ConvolutionShape& shape) {
     }
   }
   return OkStatus();
+}
+
+ConvolutionShape WithUsefulEdges(ConvolutionShape shape) {
+  // One bit a row of taps, in an immediate operand.
+  constexpr int kMaxRowsOfTaps = 30;
+  const auto fits = [](int64_t bytes) { return bytes >= 0 && bytes <= kMaxReach; };
+  for (SourceShape& s : shape.sources) {
+    Edges& e = s.edges;
+    const bool ring_is_zero = ZeroByte(s.encoding) == 0;
+    const int64_t last_tap = (shape.columns - 1) * s.column_stride + (s.kernel_w - 1) * s.tap_stride_w;
+    if (!ring_is_zero || (e.left <= 0 && last_tap < e.right)) {
+      e.left = 0;
+      e.right = Edges::kNone;
+    }
+    if (!ring_is_zero || s.kernel_h > kMaxRowsOfTaps || !fits(e.top) || !fits(e.bottom - e.top) ||
+        !fits(s.row_stride)) {
+      e.top = 0;
+      e.bottom = Edges::kNone;
+    }
+  }
+  return shape;
 }
 
 ConvolutionShape ProductShape(Path path, int m, int n, int k, Encoding encoding, int64_t lda,

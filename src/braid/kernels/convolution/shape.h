@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,16 @@ Encoding EncodingFor(Path path, ElementKind kind);
 // The byte that stands for the integer 0, and so fills the ring around a map.
 constexpr uint8_t ZeroByte(Encoding encoding) { return encoding == Encoding::kBiased ? 128 : 0; }
 
+// Where a map lies in its ring, in bytes from the window of output (0, 0): rows of taps from `top`
+// to below `bottom`, taps of a row from `left` to below `right`. What lies outside holds the
+// integer 0, so kernels may leave its products out; they need not. Default: nothing is outside.
+struct Edges {
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  int64_t top = 0, bottom = kNone;  // of y*row_stride + ky*tap_stride_h
+  int64_t left = 0, right = kNone;  // of x*column_stride + kx*tap_stride_w
+  bool operator==(const Edges&) const = default;
+};
+
 // One input map and the window that slides over it. All strides are in bytes and may be anything
 // that stays inside of the map's memory: no position is tested against an edge, so maps carry a
 // ring of ZeroByte as wide as their readers' padding. Output (image, row, column) sums over
@@ -39,6 +50,7 @@ struct SourceShape {
   int64_t column_stride = 0;                   // pixel of the map, times stride_w
   int64_t row_stride = 0;                      // row of the map, times stride_h
   int64_t image_stride = 0;
+  Edges edges = {};
   bool operator==(const SourceShape&) const = default;
 };
 
@@ -84,6 +96,11 @@ std::string ConvolutionName(const ConvolutionShape& shape);
 // INVALID_ARGUMENT for no source, no output, a size below 1 (columns: below 0), or a distance
 // between bytes of one block that does not fit 31 bits.
 Status CheckShape(const ConvolutionShape& shape);
+
+// `shape` without the edges that its kernels make no use of: where no column reads across them,
+// where the map is kBiased (tiles hold one offset for the whole window, so its ring is computed), or
+// where positions or rows of taps are too many for the code that tells them apart.
+ConvolutionShape WithUsefulEdges(ConvolutionShape shape);
 
 // [rows of A: M, K] x [N]: one image of one row of M columns; `lda`, `ldc` in bytes.
 ConvolutionShape ProductShape(Path path, int m, int n, int k, Encoding encoding, int64_t lda,

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "braid/kernels/convolution/tile.h"
+#include "braid/kernels/generated/spans.h"
 
 namespace braid::kernels::generated {
 namespace {
@@ -32,32 +33,77 @@ bool IsSigned(const ConvolutionShape& shape) {
                      [](const SourceShape& s) { return s.encoding == Encoding::kS8; });
 }
 
+bool HasColumnEdges(const ConvolutionShape& shape) {
+  return std::any_of(shape.sources.begin(), shape.sources.end(), [](const SourceShape& s) {
+    return s.edges.left > 0 || s.edges.right < Edges::kNone;
+  });
+}
+
+// Work of a row of columns.
+struct Row {
+  int columns = 0;
+  int64_t steps = 0;  // of a column
+  bool is_signed = false;
+  // [n]: what the first (last) n columns need less than n * steps, since they read the padding.
+  std::vector<int64_t> left_out_first, left_out_last;
+};
+
+Row RowOf(const RegisterModel& model, const ConvolutionShape& shape) {
+  Row row{shape.columns, Steps(shape), IsSigned(shape), {}, {}};
+  const int most = HasColumnEdges(shape) ? std::min(shape.columns, model.accumulators) : 0;
+  row.left_out_first.assign(static_cast<size_t>(model.accumulators) + 1, 0);
+  row.left_out_last = row.left_out_first;
+  for (int n = 1; n <= most; ++n) {
+    const auto at = static_cast<size_t>(n);
+    row.left_out_first[at] = row.left_out_first[at - 1] + row.steps - StepsOf(shape, n - 1);
+    row.left_out_last[at] =
+        row.left_out_last[at - 1] + row.steps - StepsOf(shape, shape.columns - n);
+  }
+  return row;
+}
+
 // Time of a pass over one row of columns, by throughput of multipliers, of loads and of L2.
-int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, int columns,
-                int64_t steps, int at_most, bool is_signed) {
+int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, const Row& row,
+                int at_most) {
   int64_t dot = 0, load = 0, weight_bytes = 0;
   for (const Vector& v : vectors) {
     dot += model.dot[WidthIndex(v.lanes)];
     load += model.load[WidthIndex(v.lanes)];
     weight_bytes += v.lanes * 4;
   }
-  const bool streams = weight_bytes * steps > kL1WeightBytes;
-  int64_t time = 0;
-  for (const Segment& segment : SplitColumns(columns, at_most)) {
-    const int sums = segment.pixels * static_cast<int>(vectors.size());
-    int64_t multiply = std::max(dot * segment.pixels, model.latency / ChainsFor(model, sums));
-    if (is_signed) {
-      multiply = multiply * model.signed_dot_percent / 100 + model.signed_pixel * segment.pixels;
+  const bool streams = weight_bytes * row.steps > kL1WeightBytes;
+  const auto block_time = [&](int pixels, int64_t left_out) {
+    const int64_t pixel_steps = row.steps * pixels - left_out;
+    const int sums = pixels * static_cast<int>(vectors.size());
+    int64_t multiply =
+        std::max(dot * pixel_steps, row.steps * (model.latency / ChainsFor(model, sums)));
+    if (row.is_signed) {
+      multiply = multiply * model.signed_dot_percent / 100 + model.signed_pixel * pixel_steps;
     }
-    int64_t loads = load + model.broadcast * segment.pixels;
-    if (streams) loads = std::max(loads, weight_bytes * 100 / model.l2_bytes_per_cycle);
-    // Not quite parallel in practice: a little of the smaller shows.
-    const int64_t step = std::max(multiply, loads) + std::min(multiply, loads) / 10;
-    const int64_t vectors_time = dot * segment.pixels;
+    int64_t loads = load * row.steps + model.broadcast * pixel_steps;
+    if (streams) {
+      loads = std::max(loads, row.steps * (weight_bytes * 100 / model.l2_bytes_per_cycle));
+    }
+    const int64_t vectors_time = dot * pixels;
     const int64_t late = std::max<int64_t>(vectors_time - model.overlapped, 0);
     const int64_t epilogue = (vectors_time + late * 2 / 5) * model.epilogue_percent / 100;
-    time += segment.count * (steps * step + epilogue + kBlockOverhead);
+    // Not quite parallel in practice: a little of the smaller shows.
+    return std::max(multiply, loads) + std::min(multiply, loads) / 10 + epilogue + kBlockOverhead;
+  };
+  const std::vector<Segment> segments = SplitColumns(row.columns, at_most);
+  if (segments.empty()) return 0;
+  const auto left_out = [](const std::vector<int64_t>& of, const Segment& segment) {
+    return of[static_cast<size_t>(segment.pixels)];
+  };
+  if (segments.size() == 1 && segments[0].count == 1) {
+    return block_time(segments[0].pixels, left_out(row.left_out_first, segments[0]));
   }
+  const Segment& first = segments.front();
+  const Segment& last = segments.back();
+  int64_t time = block_time(first.pixels, left_out(row.left_out_first, first)) +
+                 block_time(last.pixels, left_out(row.left_out_last, last)) -
+                 block_time(first.pixels, 0) - block_time(last.pixels, 0);
+  for (const Segment& segment : segments) time += segment.count * block_time(segment.pixels, 0);
   return time;
 }
 
@@ -115,6 +161,42 @@ std::vector<Segment> SplitColumns(int columns, int at_most) {
   return segments;
 }
 
+std::vector<RowPart> RowPartsOf(const ConvolutionShape& pass, int at_most) {
+  std::vector<RowPart> parts;
+  int column = 0;
+  for (const Segment& segment : SplitColumns(pass.columns, at_most)) {
+    parts.push_back({column, segment.pixels, segment.count, false});
+    column += segment.pixels * segment.count;
+  }
+  if (parts.empty() || !HasColumnEdges(pass)) return parts;
+  const int64_t steps = Steps(pass);
+  const auto leaves_map = [&](int first_column, int pixels) {
+    for (int p = 0; p < pixels; ++p) {
+      if (StepsOf(pass, first_column + p) < steps) return true;
+    }
+    return false;
+  };
+  RowPart first = parts.front();
+  first.count = 1;
+  first.edge = leaves_map(first.first_column, first.pixels);
+  if (first.edge) {
+    RowPart& rest = parts.front();
+    rest.first_column += first.pixels;
+    if (--rest.count == 0) parts.erase(parts.begin());
+    parts.insert(parts.begin(), first);
+    if (parts.size() == 1) return parts;
+  }
+  RowPart last = parts.back();
+  last.first_column += (last.count - 1) * last.pixels;
+  last.count = 1;
+  last.edge = leaves_map(last.first_column, last.pixels);
+  if (last.edge) {
+    if (--parts.back().count == 0) parts.pop_back();
+    parts.push_back(last);
+  }
+  return parts;
+}
+
 int ChainsFor(const RegisterModel& model, int sums) {
   constexpr int kWanted = 8;  // latency times rate, of both widths
   if (sums >= kWanted) return 1;
@@ -123,11 +205,11 @@ int ChainsFor(const RegisterModel& model, int sums) {
 
 int PixelsFor(const RegisterModel& model, const ConvolutionShape& pass) {
   const std::vector<Vector> vectors = VectorsOf(pass);
+  const Row row = RowOf(model, pass);
   int best = 1;
   int64_t best_time = std::numeric_limits<int64_t>::max();
   for (int pixels = MaxPixels(model, vectors.size()); pixels >= 1; --pixels) {
-    const int64_t time = RowTime(model, vectors, pass.columns, Steps(pass), pixels,
-                                 IsSigned(pass));
+    const int64_t time = RowTime(model, vectors, row, pixels);
     if (time < best_time) {
       best = pixels;
       best_time = time;
@@ -140,12 +222,11 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
                             int multiple) {
   const std::vector<Vector> vectors = VectorsOf(shape);
   const auto total = static_cast<int>(vectors.size());
-  const int64_t steps = Steps(shape);
-  const bool is_signed = IsSigned(shape);
+  const Row row = RowOf(model, shape);
   std::vector<int> best;
   int64_t best_time = std::numeric_limits<int64_t>::max();
   // One column reads each weight once: as many streams as can be, and few passes.
-  const bool once = shape.columns == 1 && OneColumnStreams(vectors, steps);
+  const bool once = shape.columns == 1 && OneColumnStreams(vectors, row.steps);
   const int widest = std::min(kMaxVectors, model.accumulators);
   for (int width = widest; width >= (once ? widest : 1); --width) {
     if (width % multiple != 0 && width < total) continue;
@@ -162,8 +243,7 @@ std::vector<int> CutVectors(const RegisterModel& model, const ConvolutionShape& 
       while (end < total && vectors[static_cast<size_t>(end)].panel % multiple != 0) --end;
       int64_t least = std::numeric_limits<int64_t>::max();
       for (int pixels = MaxPixels(model, span().size()); pixels >= 1; --pixels) {
-        least = std::min(least, RowTime(model, span(), shape.columns, steps, pixels,
-                                        is_signed));
+        least = std::min(least, RowTime(model, span(), row, pixels));
       }
       time += least + kPassOverhead;
       cuts.push_back(end);

@@ -29,6 +29,18 @@ struct Segment {
 // Columns cut into blocks of at most `at_most` pixels, as equal as can be.
 std::vector<Segment> SplitColumns(int columns, int at_most);
 
+// Blocks of a row that share code.
+struct RowPart {
+  int first_column = 0;
+  int pixels = 0;  // of a block
+  int count = 1;
+  bool edge = false;  // one block, which leaves out what its columns would read from the padding
+};
+// SplitColumns, with the first and the last block apart where their windows leave a map. Those
+// between may leave it too (wide windows, small blocks): they read its ring, so that a kernel never
+// holds more than four blocks' code.
+std::vector<RowPart> RowPartsOf(const ConvolutionShape& pass, int at_most);
+
 // What the two instruction sets have and cost, for the choice of blocks. Times in hundredths of a
 // cycle: kernels hold no floating-point instruction, also not where they plan.
 struct RegisterModel {

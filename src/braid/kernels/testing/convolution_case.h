@@ -224,4 +224,74 @@ inline ConvolutionCase RandomConvolution(Rng& rng, int max_columns, int max_chan
   return c;
 }
 
+// One or two maps of zeros around [in_h, in_w, channels + gap] with all that a window may do at their
+// edges: any padding on each side, up to windows that lie outside of the map altogether, strides,
+// dilation, maps of a few pixels.
+inline ConvolutionCase RandomPaddedConvolution(Rng& rng, int max_size, int max_channels) {
+  ConvolutionCase c;
+  c.images = rng.Between(1, 2);
+  struct Side {
+    int in, kernel, dilation, stride, before, after, out;
+  };
+  const auto random_side = [&] {
+    for (;;) {
+      Side s;
+      s.in = RandomSize(rng, max_size);
+      s.kernel = RandomSize(rng, 7);
+      s.dilation = rng.Below(3) == 0 ? static_cast<int>(rng.Between(2, 3)) : 1;
+      s.stride = static_cast<int>(rng.Between(1, 3));
+      const int extent = (s.kernel - 1) * s.dilation + 1;
+      s.before = static_cast<int>(rng.Below(2) == 0 ? extent / 2 : rng.Between(0, extent + 1));
+      s.after = static_cast<int>(rng.Below(2) == 0 ? extent / 2 : rng.Between(0, extent + 1));
+      const int free = s.in + s.before + s.after - extent;
+      if (free < 0) continue;
+      s.out = free / s.stride + 1;
+      return s;
+    }
+  };
+  const Side h = random_side(), w = random_side();
+  c.rows = h.out;
+  c.shape.columns = w.out;
+  SourceShape source;
+  source.encoding = rng.Below(4) == 0 ? Encoding::kS8 : Encoding::kU7;
+  source.channels = RandomSize(rng, max_channels);
+  source.kernel_h = h.kernel;
+  source.kernel_w = w.kernel;
+  const int64_t pixel = source.channels + (rng.Below(3) == 0 ? rng.Between(1, 9) : 0);
+  const int64_t row = pixel * (w.before + w.in + w.after);
+  source.tap_stride_w = pixel * w.dilation;
+  source.tap_stride_h = row * h.dilation;
+  source.column_stride = pixel * w.stride;
+  source.row_stride = row * h.stride;
+  source.image_stride = row * (h.before + h.in + h.after);
+  source.edges = {.top = h.before * row,
+                  .bottom = (h.before + h.in) * row,
+                  .left = w.before * pixel,
+                  .right = (w.before + w.in) * pixel};
+  c.shape.sources.assign(rng.Below(3) == 0 ? 2 : 1, source);
+  const auto outputs = static_cast<size_t>(rng.Between(1, 2));
+  for (size_t i = 0; i < outputs; ++i) {
+    OutputShape o;
+    o.channels = RandomSize(rng, max_channels);
+    o.column_stride = o.channels;
+    o.row_stride = o.column_stride * w.out;
+    o.image_stride = o.row_stride * h.out;
+    o.wide_column_stride = PaddedChannels(o.channels);
+    o.wide_row_stride = o.wide_column_stride * w.out;
+    o.wide_image_stride = o.wide_row_stride * h.out;
+    c.shape.outputs.push_back(o);
+  }
+  c.shape.finish = rng.Below(3) == 0 ? Finish::kWide : Finish::kBytes;
+  FillData(rng, c);
+  for (std::vector<uint8_t>& map : c.maps) {
+    for (size_t i = 0; i + kReadSlackBytes < map.size(); ++i) {
+      const int64_t at = static_cast<int64_t>(i) % source.image_stride, x = at % row;
+      const bool inside = at >= source.edges.top && at < source.edges.bottom &&
+                          x >= source.edges.left && x < source.edges.right;
+      if (!inside) map[i] = 0;
+    }
+  }
+  return c;
+}
+
 }  // namespace braid::kernels::testing

@@ -21,6 +21,7 @@ void Avx2Emitter::Step(const SourceShape& source, int64_t map_offset, int step) 
   const int chain = NextChain();
   const bool is_signed = source.encoding == Encoding::kS8;
   for (int p = 0; p < pixels_; ++p) {
+    if (!Live(p)) continue;
     const Mem input =
         dword_ptr(map_, static_cast<int32_t>(map_offset + p * source.column_stride));
     if (is_signed) {

@@ -59,6 +59,7 @@ void Avx512VnniEmitter::Step(const SourceShape& source, int64_t map_offset, int 
     }
   }
   for (int p = 0; p < pixels_; ++p) {
+    if (!Live(p)) continue;
     a_.vpbroadcastd(Reg(kBroadcast, widest),
                     dword_ptr(map_, static_cast<int32_t>(
                                         map_offset + p * source.column_stride)));

@@ -17,8 +17,10 @@ constexpr int kUnrolledDots = 720;
 
 const Gp kCalleeSaved[] = {rbx, rbp, r12, r13, r14, r15};
 
-// The stack: three counters, then a pair of positions for each Counter.
-constexpr int kImagesLeft = 0, kRowsWanted = 8, kRowsLeft = 16, kBlocksLeft = 24, kCounters = 32;
+// The stack: counters, the number of the output row and of the first one, then a pair of positions
+// for each Counter, then a word for each RowsOfTaps.
+constexpr int kImagesLeft = 0, kRowsWanted = 8, kRowsLeft = 16, kBlocksLeft = 24, kRow = 32,
+              kFirstRow = 40, kCounters = 48;
 
 bool FitsImmediate(int64_t value) { return value == static_cast<int32_t>(value); }
 
@@ -29,6 +31,7 @@ LoopNest::LoopNest(const ConvolutionShape& pass, const RegisterModel& model,
     : pass_(pass), model_(model), vectors_(VectorsOf(pass)), a_(&code) {
   for (const SourceShape& s : pass.sources) {
     source_counter_.push_back(CounterFor({s.column_stride, s.row_stride, s.image_stride}));
+    source_rows_of_taps_.push_back(RowsOfTapsFor(s));
   }
   for (const OutputShape& o : pass.outputs) {
     if (pass.finish == Finish::kBytes) {
@@ -47,6 +50,36 @@ size_t LoopNest::CounterFor(const Counter& counter) {
   if (found != counters_.end()) return static_cast<size_t>(found - counters_.begin());
   counters_.push_back(counter);
   return counters_.size() - 1;
+}
+
+int LoopNest::RowsOfTapsFor(const SourceShape& s) {
+  if (s.edges.top == 0 && s.edges.bottom == Edges::kNone) return kAllRows;
+  const RowsOfTaps rows{s.row_stride, s.tap_stride_h, s.kernel_h, s.edges.top, s.edges.bottom};
+  const auto found = std::find(rows_of_taps_.begin(), rows_of_taps_.end(), rows);
+  if (found != rows_of_taps_.end()) return static_cast<int>(found - rows_of_taps_.begin());
+  rows_of_taps_.push_back(rows);
+  return static_cast<int>(rows_of_taps_.size()) - 1;
+}
+
+Mem LoopNest::RowsOfTapsAt(int rows) const {
+  return qword_ptr(rsp, kCounters + static_cast<int>(counters_.size()) * 16 + rows * 8);
+}
+
+// For each row of taps, from the first: whether its first byte lies between top and bottom, by one
+// unsigned comparison whose carry becomes a bit.
+void LoopNest::FindRowsOfTaps() {
+  for (size_t i = 0; i < rows_of_taps_.size(); ++i) {
+    const RowsOfTaps& rows = rows_of_taps_[i];
+    a_.imul(scratch_, qword_ptr(rsp, kRow), rows.row_stride);
+    a_.xor_(ecx, ecx);
+    for (int ky = 0; ky < rows.kernel_h; ++ky) {
+      a_.lea(rdx, ptr(scratch_, static_cast<int32_t>(ky * rows.tap_stride_h - rows.top)));
+      a_.cmp(rdx, rows.bottom - rows.top);
+      a_.adc(ecx, ecx);
+    }
+    a_.add(ecx, ecx);
+    a_.mov(RowsOfTapsAt(static_cast<int>(i)), rcx);
+  }
 }
 
 Mem LoopNest::CounterAt(size_t counter) const {
@@ -74,7 +107,8 @@ void LoopNest::Emit() {
   const asmjit::Label done = a_.newLabel();
   const asmjit::Label image_loop = a_.newLabel();
   const asmjit::Label row_loop = a_.newLabel();
-  const int frame = kCounters + static_cast<int>(counters_.size()) * 16;
+  const int frame = kCounters + static_cast<int>(counters_.size()) * 16 +
+                    static_cast<int>(rows_of_taps_.size()) * 8;
 
   for (const Gp& r : kCalleeSaved) a_.push(r);
   a_.sub(rsp, frame);
@@ -86,6 +120,7 @@ void LoopNest::Emit() {
   a_.jle(done);
   a_.mov(qword_ptr(rsp, kImagesLeft), r9);
   a_.mov(qword_ptr(rsp, kRowsWanted), r10);
+  a_.mov(qword_ptr(rsp, kFirstRow), rcx);
   for (size_t i = 0; i < counters_.size(); ++i) {
     a_.mov(rax, counters_[i].image_stride);
     a_.imul(rax, rsi);
@@ -100,20 +135,25 @@ void LoopNest::Emit() {
   a_.bind(image_loop);
   a_.mov(rax, qword_ptr(rsp, kRowsWanted));
   a_.mov(qword_ptr(rsp, kRowsLeft), rax);
+  if (!rows_of_taps_.empty()) {
+    a_.mov(rax, qword_ptr(rsp, kFirstRow));
+    a_.mov(qword_ptr(rsp, kRow), rax);
+  }
   a_.bind(row_loop);
-  for (const Segment& segment : SplitColumns(pass_.columns, PixelsFor(model_, pass_))) {
-    pixels_ = segment.pixels;
+  FindRowsOfTaps();
+  for (const RowPart& part : RowPartsOf(pass_, PixelsFor(model_, pass_))) {
+    pixels_ = part.pixels;
     chains_ = ChainsFor(model_, pixels_ * static_cast<int>(vectors_.size()));
     const asmjit::Label block_loop = a_.newLabel();
-    if (segment.count > 1) {
-      a_.mov(qword_ptr(rsp, kBlocksLeft), segment.count);
+    if (part.count > 1) {
+      a_.mov(qword_ptr(rsp, kBlocksLeft), part.count);
       a_.bind(block_loop);
     }
-    Block();
+    Block(part);
     for (size_t i = 0; i < counters_.size(); ++i) {
       AddTo(CounterAt(i), counters_[i].column_stride * pixels_);
     }
-    if (segment.count > 1) {
+    if (part.count > 1) {
       a_.dec(qword_ptr(rsp, kBlocksLeft));
       a_.jnz(block_loop);
     }
@@ -121,6 +161,7 @@ void LoopNest::Emit() {
   for (size_t i = 0; i < counters_.size(); ++i) {
     AddTo(CounterAt(i), counters_[i].row_stride - counters_[i].column_stride * pass_.columns);
   }
+  if (!rows_of_taps_.empty()) a_.inc(qword_ptr(rsp, kRow));
   a_.dec(qword_ptr(rsp, kRowsLeft));
   a_.jnz(row_loop);
   for (size_t i = 0; i < counters_.size(); ++i) {
@@ -139,19 +180,19 @@ void LoopNest::Emit() {
   a_.ret();
 }
 
-void LoopNest::Block() {
+void LoopNest::Block(const RowPart& part) {
   StartSums();
   for (size_t first = 0; first < pass_.sources.size();) {
     size_t end = first + 1;
     while (end < pass_.sources.size() && pass_.sources[end] == pass_.sources[first]) ++end;
-    Source(first, end - first);
+    Source(part, first, end - first);
     first = end;
   }
   FinishSums();
 }
 
 // Equal sources share their code: rbx counts them, rbp walks over the rows of tile pointers.
-void LoopNest::Source(size_t first, size_t count) {
+void LoopNest::Source(const RowPart& part, size_t first, size_t count) {
   const SourceShape& source = pass_.sources[first];
   const auto outputs = pass_.outputs.size();
   const asmjit::Label loop = a_.newLabel();
@@ -166,7 +207,7 @@ void LoopNest::Source(size_t first, size_t count) {
     a_.mov(Tile(static_cast<int>(o)), qword_ptr(rbp, static_cast<int>(o) * 8));
   }
   if (source.encoding == Encoding::kBiased) AddOffsets(source);
-  Taps(source);
+  Taps(part, first);
   if (count > 1) {
     a_.add(rbp, outputs * 8);
     a_.inc(rbx);
@@ -175,82 +216,112 @@ void LoopNest::Source(size_t first, size_t count) {
   }
 }
 
-void LoopNest::Taps(const SourceShape& source) {
+void LoopNest::Taps(const RowPart& part, size_t source_index) {
+  const SourceShape& source = pass_.sources[source_index];
+  const int rows_of_taps = source_rows_of_taps_[source_index];
   Runs runs = RunsOf(source);
-  int64_t run_stride = source.tap_stride_w;
-  int64_t row_stride = source.tap_stride_h;
+  const int64_t run_stride = source.tap_stride_w;
+  const int64_t row_stride = source.tap_stride_h;
   // Rows that follow each other without a gap are one run.
-  if (runs.per_row == 1 && runs.bytes % 4 == 0 && row_stride == runs.bytes) {
+  if (source.edges == Edges{} && runs.per_row == 1 && runs.bytes % 4 == 0 &&
+      row_stride == runs.bytes) {
     runs.bytes *= runs.rows;
     runs.rows = 1;
   }
+  std::vector<Span> spans = part.edge ? SpansOf(source, runs, part.first_column, part.pixels)
+                                      : InnerSpans(source, runs, part.pixels);
+  if (spans.empty()) return;
   const int dots_per_step = pixels_ * static_cast<int>(vectors_.size());
   const int budget = std::max(4, kUnrolledDots / dots_per_step);  // steps
   const int row_steps = runs.steps() * runs.per_row;
   const bool loop_rows = runs.rows > 1 && row_steps * runs.rows > budget;
-  const bool loop_runs = runs.per_row > 1 && row_steps > budget;
-  const int rows = loop_rows ? 1 : runs.rows;
-  const int per_row = loop_runs ? 1 : runs.per_row;
+  const bool loop_runs = !part.edge && runs.per_row > 1 && row_steps > budget;
+  if (loop_runs) spans.resize(1);
+  // Shared by all spans of a row that cannot be written out.
+  const int span_budget = row_steps > budget ? std::max(4, budget / static_cast<int>(spans.size()))
+                                             : row_steps;
 
   const asmjit::Label row_label = a_.newLabel();
-  const asmjit::Label run_label = a_.newLabel();
   if (loop_rows) {
     a_.mov(rcx, runs.rows);
     a_.bind(row_label);
   }
-  if (loop_runs) {
-    a_.mov(rdx, runs.per_row);
-    a_.bind(run_label);
-  }
-  const bool long_run = runs.steps() > budget;
-  int step = 0;
-  for (int row = 0; row < rows; ++row) {
-    for (int run = 0; run < per_row; ++run) {
-      const int64_t map_offset = row * row_stride + run * run_stride;
-      if (!long_run) {
-        Run(source, map_offset, step, runs.steps());
-        step += runs.steps();
-        continue;
-      }
-      // A loop over parts of the run, and a rest. Moves map_ and tiles to the end of the run.
-      const int times = (runs.steps() + budget - 1) / budget;
-      const int part = runs.steps() / times;
-      const asmjit::Label part_label = a_.newLabel();
-      a_.mov(rsi, times);
-      a_.bind(part_label);
-      Run(source, 0, 0, part);
-      AddTo(map_, int64_t{part} * 4);
-      MoveTiles(part);
-      a_.dec(rsi);
-      a_.jnz(part_label);
-      const int rest = runs.steps() - times * part;
-      Run(source, 0, 0, rest);
-      AddTo(map_, int64_t{rest} * 4);
-      MoveTiles(rest);
+  for (int row = 0; row < (loop_rows ? 1 : runs.rows); ++row) {
+    const asmjit::Label skip = a_.newLabel();
+    const asmjit::Label next = a_.newLabel();
+    if (rows_of_taps != kAllRows && loop_rows) {
+      a_.mov(scratch_, RowsOfTapsAt(rows_of_taps));
+      a_.bt(scratch_, rcx);
+      a_.jnc(skip);
+    } else if (rows_of_taps != kAllRows) {
+      a_.test(RowsOfTapsAt(rows_of_taps), 1 << (runs.rows - row));
+      a_.jz(skip);
     }
-  }
-  // A long run has moved both pointers over itself; what follows moves them to the next.
-  const int64_t moved = long_run ? int64_t{runs.steps()} * 4 : 0;
-  if (loop_runs) {
-    AddTo(map_, run_stride - moved);
-    MoveTiles(long_run ? 0 : runs.steps());
-    a_.dec(rdx);
-    a_.jnz(run_label);
+    Moved moved;
+    if (loop_runs) {
+      const asmjit::Label run_label = a_.newLabel();
+      a_.mov(rdx, runs.per_row);
+      a_.bind(run_label);
+      StepsOfRow(source, spans, {}, span_budget, moved);
+      Advance(run_stride - moved.map_bytes, runs.steps() - moved.steps);
+      a_.dec(rdx);
+      a_.jnz(run_label);
+      moved = {run_stride * runs.per_row, row_steps};
+    } else {
+      StepsOfRow(source, spans, {row * row_stride, row * row_steps}, span_budget, moved);
+    }
+    if (loop_rows) {
+      Advance(row_stride - moved.map_bytes, row_steps - moved.steps);
+      if (rows_of_taps != kAllRows) {
+        a_.jmp(next);
+        a_.bind(skip);
+        Advance(row_stride, row_steps);
+      }
+    } else {
+      a_.bind(skip);
+    }
+    a_.bind(next);
   }
   if (loop_rows) {
-    const int64_t moved_by_row = loop_runs ? run_stride * runs.per_row : moved;
-    AddTo(map_, row_stride - moved_by_row);
-    MoveTiles(long_run || loop_runs ? 0 : row_steps);
     a_.dec(rcx);
     a_.jnz(row_label);
   }
 }
 
-void LoopNest::Run(const SourceShape& source, int64_t map_offset, int first_step, int steps) {
+// The spans of a row of taps that begins at `row`, seen from where the pointers are. One of more
+// steps than `span_budget` is a loop over parts, and a rest; it moves the pointers to its end.
+void LoopNest::StepsOfRow(const SourceShape& source, const std::vector<Span>& spans,
+                          const Moved& row, int span_budget, Moved& moved) {
+  for (const Span& span : spans) {
+    live_ = span.live;
+    const Moved at{row.map_bytes + span.map_offset, row.steps + span.first_step};
+    if (span.steps <= span_budget) {
+      WriteOut(source, at.map_bytes - moved.map_bytes, at.steps - moved.steps, span.steps);
+      continue;
+    }
+    Advance(at.map_bytes - moved.map_bytes, at.steps - moved.steps);
+    const int times = (span.steps + span_budget - 1) / span_budget;
+    const int part = span.steps / times;
+    const int rest = span.steps - times * part;
+    const asmjit::Label part_label = a_.newLabel();
+    a_.mov(rsi, times);
+    a_.bind(part_label);
+    WriteOut(source, 0, 0, part);
+    Advance(int64_t{part} * 4, part);
+    a_.dec(rsi);
+    a_.jnz(part_label);
+    WriteOut(source, 0, 0, rest);
+    Advance(int64_t{rest} * 4, rest);
+    moved = {at.map_bytes + int64_t{span.steps} * 4, at.steps + span.steps};
+  }
+}
+
+void LoopNest::WriteOut(const SourceShape& source, int64_t map_offset, int first_step, int steps) {
   for (int i = 0; i < steps; ++i) Step(source, map_offset + int64_t{i} * 4, first_step + i);
 }
 
-void LoopNest::MoveTiles(int steps) {
+void LoopNest::Advance(int64_t map_bytes, int steps) {
+  AddTo(map_, map_bytes);
   for (size_t o = 0; o < pass_.outputs.size(); ++o) {
     AddTo(Tile(static_cast<int>(o)), int64_t{steps} * pass_.outputs[o].panel_lanes * 4);
   }
