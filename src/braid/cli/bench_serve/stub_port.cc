@@ -24,7 +24,7 @@ class StubPort final : public LoadPort {
       --open_;
       return done(Status(StatusCode::kCancelled, "too many requests are open"));
     }
-    auto* call = new Call{.done = std::move(done)};  // owned by the callback, which always comes
+    auto* call = new Call(std::move(done));  // owned by the callback, which always comes
     call->context.set_deadline(std::chrono::system_clock::now() + options_.deadline);
     call->context.set_wait_for_ready(true);
     endpoint_->inference->async()->ModelInfer(&call->context, &request_, &call->response,
@@ -38,6 +38,7 @@ class StubPort final : public LoadPort {
 
  private:
   struct Call {
+    explicit Call(std::function<void(const Status&)> when_done) : done(std::move(when_done)) {}
     std::function<void(const Status&)> done;
     grpc::ClientContext context;
     inference::ModelInferResponse response;
