@@ -54,9 +54,10 @@ TEST(TcpLoopTest, ABusyLoopTakesTheTaskAfterItsTurn) {
 }
 
 TEST(TcpLoopTest, TasksThatPostTasksWithoutEndLetTimersThrough) {
-  TcpLoop loop;
   std::atomic<bool> over = false;
-  std::function<void()> again = [&] {
+  std::function<void()> again;
+  TcpLoop loop;  // goes first, and with it what is still posted
+  again = [&] {
     if (!over) loop.Post(again);
   };
   std::promise<void> timer;
