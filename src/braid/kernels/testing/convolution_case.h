@@ -36,6 +36,7 @@ struct ConvolutionCase {
   std::vector<std::vector<int32_t>> tables, wide, shortcuts;  // [outputs]
   std::vector<size_t> output_bytes;                           // [outputs]
   int32_t shortcut_clamp = 0;
+  std::vector<bool> outside;  // bytes of each map that edges exclude; RandomPaddedConvolution only
 };
 
 struct ConvolutionRun {
@@ -283,13 +284,13 @@ inline ConvolutionCase RandomPaddedConvolution(Rng& rng, int max_size, int max_c
   }
   c.shape.finish = rng.Below(3) == 0 ? Finish::kWide : Finish::kBytes;
   FillData(rng, c);
-  for (std::vector<uint8_t>& map : c.maps) {
-    for (size_t i = 0; i + kReadSlackBytes < map.size(); ++i) {
-      const int64_t at = static_cast<int64_t>(i) % source.image_stride, x = at % row;
-      const bool inside = at >= source.edges.top && at < source.edges.bottom &&
-                          x >= source.edges.left && x < source.edges.right;
-      if (!inside) map[i] = 0;
-    }
+  c.outside.resize(c.maps[0].size() - kReadSlackBytes);
+  for (size_t i = 0; i < c.outside.size(); ++i) {
+    const int64_t at = static_cast<int64_t>(i) % source.image_stride, x = at % row;
+    c.outside[i] = at < source.edges.top || at >= source.edges.bottom || x < source.edges.left ||
+                   x >= source.edges.right;
+    if (!c.outside[i]) continue;
+    for (std::vector<uint8_t>& map : c.maps) map[i] = 0;
   }
   return c;
 }

@@ -11,10 +11,6 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
-// Multiplications that are written out one after another. Two such blocks fit the cache of decoded
-// instructions (4,096 and more since 2019) and, at 8 bytes each, half of the L1 code cache.
-constexpr int kUnrolledDots = 720;
-
 const Gp kCalleeSaved[] = {rbx, rbp, r12, r13, r14, r15};
 
 // The stack: counters, the number of the output row and of the first one, then a pair of positions
@@ -232,7 +228,7 @@ void LoopNest::Taps(const RowPart& part, size_t source_index) {
                                       : InnerSpans(source, runs, part.pixels);
   if (spans.empty()) return;
   const int dots_per_step = pixels_ * static_cast<int>(vectors_.size());
-  const int budget = std::max(4, kUnrolledDots / dots_per_step);  // steps
+  const int budget = std::max(4, model_.unrolled_dots / dots_per_step);  // steps
   const int row_steps = runs.steps() * runs.per_row;
   const bool loop_rows = runs.rows > 1 && row_steps * runs.rows > budget;
   const bool loop_runs = !part.edge && runs.per_row > 1 && row_steps > budget;
