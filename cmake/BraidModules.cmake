@@ -15,9 +15,10 @@ set(BRAID_ALLOW_serving   base tensor model control cluster protocol)
 set(BRAID_ALLOW_client    base protocol)
 set(BRAID_ALLOW_training  base tensor kernels model runtime verify data)
 set(BRAID_ALLOW_convert   base tensor kernels model runtime verify data)
-set(BRAID_ALLOW_bench     base tensor kernels model runtime)
-set(BRAID_ALLOW_cli       base tensor kernels model runtime verify control data cluster serving client
-                          convert)
+set(BRAID_ALLOW_onnxruntime base)
+set(BRAID_ALLOW_bench     base tensor kernels model runtime onnxruntime)
+set(BRAID_ALLOW_cli       base tensor kernels model runtime verify control data cluster protocol serving
+                          client convert onnxruntime)
 
 # Compile options of our own code only; third-party headers come in as SYSTEM.
 add_library(braid_options INTERFACE)

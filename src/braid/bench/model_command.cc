@@ -9,11 +9,11 @@
 #include "braid/bench/commands.h"
 #include "braid/bench/machine.h"
 #include "braid/bench/networks.h"
-#include "braid/bench/peers/onnxruntime.h"
 #include "braid/bench/report.h"
 #include "braid/bench/rounds.h"
 #include "braid/bench/runner.h"
 #include "braid/model/file.h"
+#include "braid/onnxruntime/session.h"
 
 namespace braid::bench {
 namespace {
@@ -64,7 +64,8 @@ Result<Row> Measure(const Arguments& arguments, const model::Network& network,
   const std::vector<int64_t> shape = {network.input_c, network.input_h, network.input_w};
   const auto add = [&](const std::string& model, std::unique_ptr<OnnxSession>& to) -> Status {
     if (arguments.onnxruntime.empty() || model.empty()) return OkStatus();
-    BRAID_ASSIGN_OR_RETURN(to, OnnxSession::Open(arguments.onnxruntime, model, shape, batch, threads));
+    BRAID_ASSIGN_OR_RETURN(to, OnnxSession::Open(arguments.onnxruntime, model, OnnxInput::kFloat32, shape,
+                                                   batch, threads));
     BRAID_RETURN_IF_ERROR(to->Run());
     ways.push_back([session = to.get()] { (void)session->Run(); });
     return OkStatus();

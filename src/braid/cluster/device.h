@@ -46,6 +46,9 @@ struct DeviceOptions {
   Duration redial_interval = std::chrono::milliseconds(100);
   int credit = 64;                   // requests at a time that each peer may have here
   int max_batch = 64;                // images of one request
+  // Work that is expected to take no longer runs on the loop, which is quicker than another thread
+  // can be woken; the loop is late for its peers by that much. Zero: all goes to the executor.
+  Duration brief_work = std::chrono::microseconds(100);
   CoordinatorOptions coordinator;
   // Gets lines for people: who came, went, was refused and why. Called on the loop; may be empty.
   std::function<void(const std::string& line)> log;
@@ -80,7 +83,8 @@ class Device {
 
   // Listens and dials. Returns the address bound ("" without one).
   virtual Result<std::string> Start() = 0;
-  // Any thread. `done` is called exactly once, on the loop; it must not block.
+  // Any thread, without a lock that `done` takes. `done` is called exactly once, on the loop, and may
+  // have been before Submit returns, since the calling thread may stand in for it. It must not block.
   virtual void Submit(InferRequest request, Done done) = 0;
   // Runs one image (all zeros) of the best local point through the real path.
   virtual void SelfTest(std::function<void(Status)> done) = 0;

@@ -56,7 +56,11 @@ Dispatcher::Ticket Dispatcher::Submit(Job job) {
     }
   }
   Finish(finished);
-  Pump();
+  if (loop_->OnLoop()) {
+    PumpSoon();
+  } else {
+    Pump();
+  }
   return entry;
 }
 
@@ -240,6 +244,22 @@ void Dispatcher::Pump(bool tick) {
     if (batch == nullptr) return;
     Run(batch);
   }
+}
+
+void Dispatcher::PumpSoon() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(pump_posted_, true)) return;
+  }
+  loop_->Post([weak = weak_from_this()] {
+    const std::shared_ptr<Dispatcher> self = weak.lock();
+    if (self == nullptr) return;
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->pump_posted_ = false;
+    }
+    self->Pump();
+  });
 }
 
 void Dispatcher::Run(const std::shared_ptr<Batch>& batch) {

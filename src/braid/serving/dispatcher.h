@@ -89,6 +89,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   std::shared_ptr<Batch> NextBatch(TimePoint now, std::vector<Finished>* finished);
   void DropExpired(TimePoint now, std::vector<Finished>* finished);
   void Pump(bool tick = false);
+  // As Pump, after what else is ready on the loop: requests that came together share a batch.
+  void PumpSoon();
   void Run(const std::shared_ptr<Batch>& batch);
   void Complete(const std::shared_ptr<Batch>& batch, Result<cluster::InferResult> result);
   void Finish(const std::vector<Finished>& finished);
@@ -111,6 +113,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   int window_;
   bool stopped_ = false;
   bool timer_armed_ = false;
+  bool pump_posted_ = false;
   ServiceRate rate_;
 };
 

@@ -97,6 +97,10 @@ class InferCall final : public grpc::ServerUnaryReactor {
 
   void OnDone() override { delete this; }
 
+  // OnDone and OnCancel never wait, so gRPC need not wake a thread of its executor for them, as its
+  // default reactor does not either: a fifth of the changes of thread of a small request.
+  bool InternalInlineable() override { return true; }
+
  private:
   // `link` rather than this: the call may be gone.
   static void Complete(const std::shared_ptr<Link>& link, const Result<Answer>& answer) {

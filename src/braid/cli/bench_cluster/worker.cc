@@ -92,6 +92,7 @@ Status RunWorker(const WorkerOptions& options) {
   device_options.exchange_limit = std::chrono::seconds(10);
   device_options.max_batch = std::max(options.images, 1);
   device_options.credit = 256;
+  if (options.cpu_share < 1) device_options.brief_work = {};  // only the executor is slowed down
 
   int point = -1;
   if (!options.point.empty()) {

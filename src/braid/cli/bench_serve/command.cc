@@ -1,9 +1,11 @@
 #include "braid/cli/bench_serve/command.h"
 
+#include <sched.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -29,22 +31,48 @@ struct Arguments {
   int deadline_ms = 50;
   int most_open = 256;  // more than the gRPC client keeps open: its own limit is under test
   int cpu = 0;
+  std::string onnxruntime, onnx;
   bool json = false;
 };
 
-Result<std::unique_ptr<ChildProcess>> StartEcho(const Arguments& arguments, int classes,
-                                                Json* addresses) {
-  std::vector<std::string> argv = {SelfPath(), "bench-echo", "--classes", std::to_string(classes)};
+struct ThinServer {
+  std::unique_ptr<ChildProcess> process;
+  std::string grpc, rest;
+};
+
+// The echo server; with `onnx` arguments, ONNX Runtime behind it.
+Result<ThinServer> StartThinServer(const Arguments& arguments, const model::Network& network,
+                                   bool onnx) {
+  std::vector<std::string> argv = {SelfPath(), "bench-echo", "--classes",
+                                   std::to_string(network.labels.size())};
   if (arguments.cpu >= 0) argv.insert(argv.end(), {"--cpu", std::to_string(arguments.cpu)});
-  BRAID_ASSIGN_OR_RETURN(auto child, ChildProcess::Start(argv));
-  BRAID_ASSIGN_OR_RETURN(const std::string line, child->ReadLine(std::chrono::seconds(30)));
-  *addresses = Json::parse(line, nullptr, false);
-  if (!addresses->is_object()) return Internal("echo server: not an address: " + line);
-  return child;
+  if (onnx) {
+    argv.insert(argv.end(), {"--onnxruntime", arguments.onnxruntime, "--onnx", arguments.onnx,
+                             "--input", std::to_string(network.input_h),
+                             std::to_string(network.input_w), std::to_string(network.input_c)});
+  }
+  ThinServer server;
+  BRAID_ASSIGN_OR_RETURN(server.process, ChildProcess::Start(argv));
+  BRAID_ASSIGN_OR_RETURN(const std::string line,
+                         server.process->ReadLine(std::chrono::seconds(30)));
+  const Json addresses = Json::parse(line, nullptr, false);
+  if (!addresses.is_object()) return Internal("bench-echo: not an address: " + line);
+  server.grpc = addresses.value("grpc", "");
+  server.rest = addresses.value("rest", "");
+  return server;
+}
+
+// The client keeps off the servers' processor, where the system would else wake it to answer sooner,
+// in their time. Where there is only that one, nothing is done.
+void KeepOff(int cpu) {
+  cpu_set_t usable;
+  if (cpu < 0 || ::sched_getaffinity(0, sizeof(usable), &usable) != 0) return;
+  CPU_CLR(static_cast<size_t>(cpu), &usable);
+  if (CPU_COUNT(&usable) > 0) ::sched_setaffinity(0, sizeof(usable), &usable);
 }
 
 void Print(const Json& doors) {
-  std::vector<std::vector<std::string>> rows = {{"door", "echo/s", "braid/s", "ratio", "p50 ms",
+  std::vector<std::vector<std::string>> rows = {{"door", "echo/s", "ort/s", "braid/s", "ratio", "p50 ms",
                                                  "p99 ms", "half p99", "kept", "refused",
                                                  "refusal p99"}};
   const auto number = [](const Json& value, const char* format) {
@@ -56,6 +84,7 @@ void Print(const Json& doors) {
   for (const Json& door : doors) {
     const Json overload = door.value("overload", Json::object());
     rows.push_back({door["door"].get<std::string>(), number(door["echo"]["rps"], "%.0f"),
+                    number(door.value("onnxruntime", Json::object()).value("rps", Json()), "%.0f"),
                     number(door["device"]["rps"], "%.0f"), number(door["ratio"], "%.2f"),
                     number(door["device"]["p50_ms"], "%.2f"),
                     number(door["device"]["p99_ms"], "%.2f"),
@@ -64,16 +93,18 @@ void Print(const Json& doors) {
                     number(overload.value("refused", Json()), "%.0f"),
                     number(overload.value("refusal_p99_ms", Json()), "%.2f")});
   }
-  PrintTable(rows, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  PrintTable(rows, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
 }
 
 Status RunBench(const Arguments& arguments) {
   BRAID_ASSIGN_OR_RETURN(const model::ModelFile file, model::ReadModelFile(arguments.model));
   const model::Network& network = file.network;
-  Json echo_addresses;
-  BRAID_ASSIGN_OR_RETURN(
-      const auto echo,
-      StartEcho(arguments, static_cast<int>(network.labels.size()), &echo_addresses));
+  const bool onnx = !arguments.onnxruntime.empty();
+  std::map<Side, ThinServer> thin;
+  BRAID_ASSIGN_OR_RETURN(thin[Side::kEcho], StartThinServer(arguments, network, false));
+  if (onnx) {
+    BRAID_ASSIGN_OR_RETURN(thin[Side::kOnnxRuntime], StartThinServer(arguments, network, true));
+  }
   DeviceProcessOptions options;
   options.model = arguments.model;
   options.name = "bench";
@@ -82,6 +113,7 @@ Status RunBench(const Arguments& arguments) {
   options.more = {"--quiet"};
   BRAID_ASSIGN_OR_RETURN(const auto device,
                          DeviceProcess::Start(options, std::chrono::seconds(60)));
+  KeepOff(arguments.cpu);
   Json doors = Json::array();
   for (const std::string& door : arguments.doors) {
     spdlog::info("door {}", door);
@@ -96,20 +128,22 @@ Status RunBench(const Arguments& arguments) {
     bench.most_open = arguments.most_open;
     bench.deadline = std::chrono::milliseconds(arguments.deadline_ms);
     bench.device_resident_bytes = [&] { return device->ResidentBytes(); };
-    bench.open = [&](bool to_echo, int connections,
-                     Duration deadline) -> Result<std::unique_ptr<LoadPort>> {
+    bench.onnxruntime = onnx;
+    bench.open = [&](Side side, int connections, Duration deadline,
+                     bool bare) -> Result<std::unique_ptr<LoadPort>> {
       if (door == "grpc") {
-        return OpenGrpcPort(
-            {.address = to_echo ? echo_addresses.value("grpc", "") : device->grpc(),
-             .model = network.name,
-             .height = network.input_h,
-             .width = network.input_w,
-             .channels = network.input_c,
-             .deadline = deadline,
-             .most_open = connections});
+        const GrpcPortOptions port = {
+            .address = side == Side::kDevice ? device->grpc() : thin[side].grpc,
+            .model = network.name,
+            .height = network.input_h,
+            .width = network.input_w,
+            .channels = network.input_c,
+            .deadline = deadline,
+            .most_open = connections};
+        return bare ? OpenStubPort(port) : OpenGrpcPort(port);
       }
       return OpenRestPort(
-          {.address = to_echo ? echo_addresses.value("rest", "") : device->rest(),
+          {.address = side == Side::kDevice ? device->rest() : thin[side].rest,
            .model = network.name,
            .height = network.input_h,
            .width = network.input_w,
@@ -171,6 +205,13 @@ void AddBenchServe(CLI::App& bench, Work& work) {
       ->capture_default_str();
   command->add_option("--cpu", arguments->cpu, "Processor of device and echo server, -1: any")
       ->capture_default_str();
+  CLI::Option* library = command->add_option(
+      "--onnxruntime", arguments->onnxruntime, "libonnxruntime.so, to be measured beside the device");
+  command
+      ->add_option("--onnx", arguments->onnx,
+                   "Its model: input uint8 [N,H,W,C] as `braid export` writes it")
+      ->needs(library);
+  library->needs("--onnx");
   command->add_flag("--json", arguments->json, "One JSON document on standard output");
   command->callback([arguments, &work] { work = [arguments] { return RunBench(*arguments); }; });
 }

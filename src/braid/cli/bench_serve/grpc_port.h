@@ -1,4 +1,4 @@
-// Inference requests over gRPC through the project's client. Layer: cli.
+// Inference requests over gRPC, through the project's client or bare. Layer: cli.
 #pragma once
 
 #include <memory>
@@ -18,5 +18,9 @@ struct GrpcPortOptions {
 };
 
 Result<std::unique_ptr<LoadPort>> OpenGrpcPort(const GrpcPortOptions& options);
+
+// Over the generated stub, with none of the client's bookkeeping: what limits the rate is then the
+// server. Deadlines go with the calls.
+Result<std::unique_ptr<LoadPort>> OpenStubPort(const GrpcPortOptions& options);
 
 }  // namespace braid::cli

@@ -2,11 +2,24 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
 
 namespace braid::cli {
 namespace {
+
+std::string NameOf(Side side) {
+  switch (side) {
+    case Side::kEcho:
+      return "echo";
+    case Side::kOnnxRuntime:
+      return "onnxruntime";
+    case Side::kDevice:
+      return "device";
+  }
+  return "?";
+}
 
 double Median(std::vector<double> values) {
   std::ranges::sort(values);
@@ -80,10 +93,13 @@ class MemoryWatch {
 Result<Json> MeasureDoor(const DoorBench& bench) {
   constexpr Duration kWarmup = std::chrono::milliseconds(200);
   const Duration long_deadline = std::chrono::seconds(5);
-  std::vector<LoadResult> echo_rounds, device_rounds;
+  std::vector<Side> sides = {Side::kEcho, Side::kDevice};
+  if (bench.onnxruntime) sides.push_back(Side::kOnnxRuntime);
+  std::map<Side, std::vector<LoadResult>> rounds;
   for (int round = 0; round < bench.rounds; ++round) {
-    for (const bool echo : {true, false}) {
-      BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(echo, bench.in_flight, long_deadline));
+    for (const Side side : sides) {
+      BRAID_ASSIGN_OR_RETURN(const auto port,
+                             bench.open(side, bench.in_flight, long_deadline, true));
       LoadOptions load;
       load.in_flight = bench.in_flight;
       load.warmup = kWarmup;
@@ -91,19 +107,19 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
       load.deadline = long_deadline;
       LoadResult result = RunLoad(port.get(), load);
       if (result.in_time == 0 || result.failed > 0) {
-        return Internal(bench.door + (echo ? ", echo" : ", device") + ": " +
-                        std::to_string(result.failed) + " of " + std::to_string(result.sent) +
-                        " requests failed");
+        return Internal(bench.door + ", " + NameOf(side) + ": " + std::to_string(result.failed) +
+                        " of " + std::to_string(result.sent) + " requests failed");
       }
-      (echo ? echo_rounds : device_rounds).push_back(std::move(result));
+      rounds[side].push_back(std::move(result));
     }
   }
-  Json report = {{"door", bench.door},
-                 {"in_flight", bench.in_flight},
-                 {"echo", Spread(echo_rounds)},
-                 {"device", Spread(device_rounds)}};
+  Json report = {{"door", bench.door}, {"in_flight", bench.in_flight}};
+  for (const Side side : sides) report[NameOf(side)] = Spread(rounds[side]);
   const double capacity = report["device"]["rps"].get<double>();
   report["ratio"] = capacity / report["echo"]["rps"].get<double>();
+  if (bench.onnxruntime) {
+    report["ratio_to_onnxruntime"] = capacity / report["onnxruntime"]["rps"].get<double>();
+  }
 
   LoadOptions half;
   half.rate = capacity / 2;
@@ -112,7 +128,7 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
   half.deadline = long_deadline;
   {
     BRAID_ASSIGN_OR_RETURN(const auto port,
-                           bench.open(false, bench.most_open, long_deadline));
+                           bench.open(Side::kDevice, bench.most_open, long_deadline, true));
     report["half_load"] = Counts(RunLoad(port.get(), half));
   }
   if (bench.overload == Duration{}) return report;
@@ -125,7 +141,7 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
   const int64_t before = bench.device_resident_bytes();
   {
     BRAID_ASSIGN_OR_RETURN(const auto port,
-                           bench.open(false, bench.most_open, bench.deadline));
+                           bench.open(Side::kDevice, bench.most_open, bench.deadline, false));
     MemoryWatch memory(bench.device_resident_bytes, bench.overload);
     report["overload"] = Counts(RunLoad(port.get(), over));
     memory.Stop();
@@ -133,7 +149,7 @@ Result<Json> MeasureDoor(const DoorBench& bench) {
     report["overload"]["resident_bytes_early"] = memory.early();
     report["overload"]["resident_bytes_most"] = memory.most();
   }
-  BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(false, bench.in_flight, long_deadline));
+  BRAID_ASSIGN_OR_RETURN(const auto port, bench.open(Side::kDevice, bench.in_flight, long_deadline, true));
   LoadOptions after;
   after.in_flight = bench.in_flight;
   after.measure = std::chrono::seconds(1);

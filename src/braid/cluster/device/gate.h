@@ -21,6 +21,15 @@ class Gate {
     if (target_ != nullptr) std::forward<Work>(work)(*target_);
   }
 
+  // False, and nothing done, while another thread is inside.
+  template <typename Work>
+  bool TryEnter(Work&& work) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
+    if (target_ != nullptr) std::forward<Work>(work)(*target_);
+    return true;
+  }
+
   void Close() {
     const std::lock_guard lock(mutex_);
     target_ = nullptr;

@@ -65,7 +65,8 @@ JoinedDevice::JoinedDevice(const model::ModelFile& model, const DeviceOptions& o
                  .executor = executor,
                  .model = prepared_,
                  .compute = compute_gate_,
-                 .loop = event_gate_},
+                 .loop = event_gate_,
+                 .brief_work = options_.brief_work},
                 EarlyLimits(options)),
       requester_(model.network, options_, self_, controller, &membership_, &sessions_, transport,
                  [this](TimePoint at) { WakeAt(at); }) {
@@ -98,8 +99,10 @@ void JoinedDevice::Submit(InferRequest request, Done done) {
   // The deadline runs from here, however long the loop takes to come to it.
   const TimePoint submitted = transport_->clock().Now();
   auto held = std::make_shared<InferRequest>(std::move(request));
-  PostToLoop([held, submitted, done = std::move(done)](JoinedDevice& device) {
-    device.requester_.Submit(std::move(*held), submitted, done);
+  transport_->PostOrRun([gate = loop_gate_, held, submitted, done = std::move(done)] {
+    gate->Enter([&](JoinedDevice& device) {
+      device.requester_.Submit(std::move(*held), submitted, done);
+    });
   });
 }
 

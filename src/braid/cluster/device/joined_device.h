@@ -72,7 +72,7 @@ class JoinedDevice final : public Device,
   const Hello hello_;
   Transport* transport_;
   std::shared_ptr<const runtime::PreparedModel> prepared_;
-  PlanPool pool_;  // compute thread only
+  PlanPool pool_;  // inside the compute gate only
   std::shared_ptr<Gate<PlanPool>> compute_gate_;
   std::shared_ptr<Gate<SessionEvents>> event_gate_;
   std::shared_ptr<Gate<JoinedDevice>> loop_gate_;

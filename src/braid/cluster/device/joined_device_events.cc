@@ -146,6 +146,7 @@ void JoinedDevice::SessionDone(const AttemptKey& key, int term, std::vector<int3
     // An eighth of each sample: load changes over tens of requests, not from one to the next.
     macs_per_second_ =
         macs_per_second_ == 0 ? sample : macs_per_second_ + (sample - macs_per_second_) / 8;
+    sessions_.SelfMeasured(macs_per_second_);
   }
   if (key.requester == static_cast<uint64_t>(self_)) requester_.OwnPartDone(key, term, sums);
 }

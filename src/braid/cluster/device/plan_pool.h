@@ -1,5 +1,5 @@
-// Plans and executions kept for the next request. Layer: cluster/device. Used on the compute
-// thread only.
+// Plans and executions kept for the next request. Layer: cluster/device. Used inside the compute
+// gate only.
 #pragma once
 
 #include <cstdint>

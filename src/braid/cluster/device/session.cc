@@ -16,6 +16,16 @@ void Session::Begin() {
 }
 
 void Session::Schedule() {
+  if (!spec_.brief) return ScheduleOnExecutor();
+  // Not at once: whoever is on the loop has not finished with this session's table.
+  context_.transport->Post([self = shared_from_this()] {
+    const bool ran =
+        self->context_.compute->TryEnter([&self](PlanPool& pool) { self->Run(pool); });
+    if (!ran) self->ScheduleOnExecutor();  // something long is being computed
+  });
+}
+
+void Session::ScheduleOnExecutor() {
   context_.executor->Run([self = shared_from_this()] {
     self->context_.compute->Enter([&self](PlanPool& pool) { self->Run(pool); });
   });

@@ -1,5 +1,5 @@
 // One part of one attempt: an execution of the runtime, driven between the loop and the compute
-// thread. Layer: cluster/device. Thread model: docs/cluster.md, "Threads".
+// thread, or, where it is brief, by the loop alone. Layer: cluster/device. Thread model: docs/cluster.md, "Threads".
 #pragma once
 
 #include <memory>
@@ -45,6 +45,7 @@ struct SessionContext {
   std::shared_ptr<const runtime::PreparedModel> model;  // plans may not outlive it
   std::shared_ptr<Gate<PlanPool>> compute;
   std::shared_ptr<Gate<SessionEvents>> loop;
+  Duration brief_work{};  // DeviceOptions::brief_work
 };
 
 struct SessionSpec {
@@ -54,6 +55,7 @@ struct SessionSpec {
   GroupSet local;
   model::LayerIndex head = model::kNoLayer;
   int images = 0;
+  bool brief = false;  // each job takes so little time that the loop may run it
   std::shared_ptr<const std::vector<uint8_t>> pixels;
   std::vector<ConnectionId> peers;        // of the other participants of the term
   std::optional<ConnectionId> requester;  // where the logits go; nullopt: to SessionDone
@@ -84,6 +86,7 @@ class Session : public std::enable_shared_from_this<Session> {
   enum class State : uint8_t { kQueued, kWaiting, kEnded };
 
   void Schedule();
+  void ScheduleOnExecutor();
   void Run(PlanPool& pool);  // compute
   Status Advance(PlanPool& pool);
   bool SupplyArrived();
@@ -98,7 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionContext context_;
   const SessionSpec spec_;
 
-  // Compute thread only.
+  // Inside the compute gate only.
   PlanPool::Lease lease_;
   bool awaiting_ = false;  // the execution has come to kExchangeAwaited
   bool done_ = false;

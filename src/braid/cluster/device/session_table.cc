@@ -26,6 +26,7 @@ Status SessionTable::Open(Participation participation, const Membership& members
     spec.local = mine.local;
     spec.head = point.head;
     spec.images = participation.images;
+    spec.brief = IsBrief(point, participation.images);
     spec.pixels = participation.pixels;
     if (participation.requester != self_) {
       if (requester == nullptr) {
@@ -68,6 +69,14 @@ Status SessionTable::Open(Participation participation, const Membership& members
     });
   }
   return OkStatus();
+}
+
+// The whole point's work: of a shared one it is more than this device's part, never less.
+bool SessionTable::IsBrief(const model::OperatingPoint& point, int images) const {
+  if (macs_per_second_ <= 0) return false;
+  const double seconds =
+      static_cast<double>(point.macs_worst) * static_cast<double>(images) / macs_per_second_;
+  return seconds <= std::chrono::duration<double>(context_.brief_work).count();
 }
 
 int SessionTable::CountOf(DeviceId requester) const {

@@ -39,6 +39,8 @@ class SessionTable {
     TimePoint deadline{};
     std::shared_ptr<const std::vector<uint8_t>> pixels;
   };
+  // How fast this device computes, as last measured: what is brief depends on it.
+  void SelfMeasured(double macs_per_second) { macs_per_second_ = macs_per_second; }
   // Opens a session for each part of this device. A participant of one of its terms that is not
   // connected makes it NOT_FOUND and sets `absent`; then no session was opened.
   // The attempt must be unknown (Has, IsOver).
@@ -82,6 +84,7 @@ class SessionTable {
     Participation participation;
     std::vector<Part> parts;
   };
+  bool IsBrief(const model::OperatingPoint& point, int images) const;
   Status DeliverTo(Entry& entry, DeviceId from, ConnectionId connection, Frame frame);
   void Erase(std::map<AttemptKey, Entry>::iterator entry);
 
@@ -92,6 +95,7 @@ class SessionTable {
   std::map<AttemptKey, Entry> entries_;
   std::map<DeviceId, TimePoint> map_heard_;  // when a map of the peer last came
   int open_sessions_ = 0;
+  double macs_per_second_ = 0;  // 0: not known
 };
 
 }  // namespace braid::cluster

@@ -76,6 +76,7 @@ void TcpListener::Accept() {
     } else if (error != asio::error::connection_aborted) {
       retry_.expires_after(kAcceptRetry);
       retry_.async_wait([this](const error_code& wait_error) {
+        const TcpLoop::Turn later(loop_);
         if (!wait_error) Accept();
       });
       return;

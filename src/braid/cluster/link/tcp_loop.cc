@@ -9,6 +9,13 @@ namespace braid::cluster {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// Of tasks that a turn runs after its own: what one request brings about by itself is four deep.
+constexpr int kMostRounds = 8;
+
+}  // namespace
+
 TcpLoop::TcpLoop() {
   thread_ = std::thread([this] {
     const auto work = asio::make_work_guard(io_);  // runs until Stop even while nothing is open
@@ -44,29 +51,58 @@ void TcpLoop::Post(std::function<void()> task) {
     first = inbox_.empty();
     inbox_.push_back(std::move(task));
   }
-  // Later tasks ride along with the first: one wake-up for a burst.
-  if (first) asio::post(io_, [this] { RunInbox(); });
+  // Later tasks ride along with the first: one wake-up for a burst. A turn runs its own at its end.
+  if (first && !OnLoop()) Wake();
 }
 
-void TcpLoop::RunInbox() {
-  const Turn turn(this);
+void TcpLoop::PostOrRun(std::function<void()> task) {
+  if (OnLoop() || !turn_.try_lock()) return Post(std::move(task));
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.push_back(std::move(task));  // after what this thread may have posted before
+  }
+  BeginTurn();
+  EndTurn();
+  turn_.unlock();
+}
+
+void TcpLoop::Wake() {
+  asio::post(io_, [this] { const Turn turn(this); });  // whose end runs what was posted
+}
+
+void TcpLoop::BeginTurn() { owner_ = std::this_thread::get_id(); }
+
+void TcpLoop::EndTurn() {
+  bool more = true;
+  for (int round = 0; more && round < kMostRounds; ++round) {
+    WriteAll();  // first: peers shall compute while tasks do
+    more = RunPosted();
+  }
+  WriteAll();
+  owner_ = std::thread::id();
+  if (more) Wake();  // sockets and timers shall not wait for tasks that post tasks without end
+}
+
+bool TcpLoop::RunPosted() {
   {
     const std::lock_guard lock(mutex_);
     batch_.swap(inbox_);
   }
+  if (batch_.empty()) return false;
   for (std::function<void()>& task : batch_) {
     if (stopping_) break;
     task();
     task = nullptr;  // what it captured goes now, in order
   }
   batch_.clear();
+  return true;
 }
 
 void TcpLoop::WriteAtEndOfTurn(std::shared_ptr<Writer> writer) {
   writers_.push_back(std::move(writer));
 }
 
-void TcpLoop::EndTurn() {
+void TcpLoop::WriteAll() {
   // A failing write may queue another writer (and posts its report, so no handler runs here).
   while (!writers_.empty()) {
     const std::vector<std::shared_ptr<Writer>> writers = std::exchange(writers_, {});

@@ -1,5 +1,7 @@
-// One thread that runs sockets, timers and tasks, in turns: what a turn queued for the network is
-// written when the turn ends, so that everything it sent leaves in one write a connection.
+// Sockets, timers and tasks, in turns: one at a time, whichever thread takes it. Mostly that is the
+// loop's own; a thread that brings a task may take a turn for it. What a turn queued for the network
+// is written when it ends, so that everything it sent leaves in one write a connection, and tasks
+// that it posted run in it still.
 // Layer: cluster/link, private to it (Boost.Asio stays behind tcp_transport.h).
 #pragma once
 
@@ -33,10 +35,14 @@ class TcpLoop {
   TcpLoop& operator=(const TcpLoop&) = delete;
 
   boost::asio::io_context& io() { return io_; }
-  bool OnLoop() { return io_.get_executor().running_in_this_thread(); }
+  // Whether this thread is in a turn.
+  bool OnLoop() const { return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
   // Any thread.
   void Post(std::function<void()> task);
+  // As Post; where no turn is under way, this thread takes one and `task` has run on return. Waking
+  // another thread costs more than a small network's answer.
+  void PostOrRun(std::function<void()> task);
   void PostAfter(Duration delay, std::function<void()> task);
 
   // Runs `last` on the loop, ends the thread, then drops what was not run. Not on the loop.
@@ -54,8 +60,14 @@ class TcpLoop {
   // Stands around every entry into our code from the event loop.
   class Turn {
    public:
-    explicit Turn(TcpLoop* loop) : loop_(loop) {}
-    ~Turn() { loop_->EndTurn(); }
+    explicit Turn(TcpLoop* loop) : loop_(loop) {
+      loop->turn_.lock();
+      loop->BeginTurn();
+    }
+    ~Turn() {
+      loop_->EndTurn();
+      loop_->turn_.unlock();
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
@@ -68,8 +80,11 @@ class TcpLoop {
 
   using Due = std::pair<TimePoint, uint64_t>;  // ties in the order of PostAfter
 
-  void RunInbox();
+  void BeginTurn();
   void EndTurn();
+  void WriteAll();
+  void Wake();  // the loop's thread takes a turn
+  bool RunPosted();  // false when nothing was there
   void AddTimer(TimePoint at, std::function<void()> task);
   void ArmTimer();
   void RunTimers();
@@ -80,7 +95,10 @@ class TcpLoop {
   std::vector<std::function<void()>> inbox_;  // guarded by mutex_
   std::atomic<bool> stopping_{false};
 
-  // On the loop only.
+  std::mutex turn_;  // held by the turn; taken before any other lock
+  std::atomic<std::thread::id> owner_;
+
+  // In a turn only.
   std::vector<std::function<void()>> batch_;
   std::vector<std::shared_ptr<Writer>> writers_;
   std::map<Due, std::function<void()>> timers_;

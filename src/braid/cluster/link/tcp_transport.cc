@@ -221,6 +221,9 @@ void TcpTransport::Post(std::function<void()> task) { impl_->loop()->Post(std::m
 void TcpTransport::PostAfter(Duration delay, std::function<void()> task) {
   impl_->loop()->PostAfter(delay, std::move(task));
 }
+void TcpTransport::PostOrRun(std::function<void()> task) {
+  impl_->loop()->PostOrRun(std::move(task));
+}
 TransportTraffic TcpTransport::traffic() const {
   return {.sent_bytes = impl_->loop()->sent_bytes(),
           .received_bytes = impl_->loop()->received_bytes()};

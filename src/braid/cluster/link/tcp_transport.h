@@ -34,6 +34,7 @@ class TcpTransport final : public Transport {
   void Close(ConnectionId connection, const std::string& reason) override;
   void Post(std::function<void()> task) override;
   void PostAfter(Duration delay, std::function<void()> task) override;
+  void PostOrRun(std::function<void()> task) override;
   TransportTraffic traffic() const override;
   const Clock& clock() const override;
 

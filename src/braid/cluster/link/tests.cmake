@@ -5,7 +5,7 @@ braid_test(cluster_tls_test LABEL fast
   SOURCES link/keys_test.cc link/tls_channel_test.cc
   LIBRARIES braid::cluster OpenSSL::SSL)
 braid_test(cluster_transport_test LABEL fast
-  SOURCES link/transport_test.cc link/tcp_transport_test.cc link/memory_network_test.cc
+  SOURCES link/transport_test.cc link/tcp_loop_test.cc link/tcp_transport_test.cc link/memory_network_test.cc
           link/link_emulator_test.cc
   LIBRARIES braid::cluster)
 if(BRAID_TESTS)

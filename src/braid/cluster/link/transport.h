@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "braid/base/clock.h"
 #include "braid/base/status.h"
@@ -37,8 +38,8 @@ struct TransportTraffic {
   uint64_t received_bytes = 0;
 };
 
-// Called on the loop only, never concurrently, and never from inside a call of the transport.
-// Must not block.
+// Called on the loop only (one call at a time, whichever thread stands in for it), and never from
+// inside a call of the transport but PostOrRun. Must not block.
 class TransportHandler {
  public:
   virtual ~TransportHandler() = default;
@@ -80,6 +81,9 @@ class Transport {
   // destroyed are dropped.
   virtual void Post(std::function<void()> task) = 0;
   virtual void PostAfter(Duration delay, std::function<void()> task) = 0;
+  // As Post; where the loop has nothing to do, this thread may stand in for it, and `task` and what
+  // comes of it have run on return. Not while holding a lock that tasks of the loop take.
+  virtual void PostOrRun(std::function<void()> task) { Post(std::move(task)); }
 
   // Any thread. Zero where there is no wire.
   virtual TransportTraffic traffic() const { return {}; }

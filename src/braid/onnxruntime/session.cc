@@ -1,10 +1,12 @@
-#include "braid/bench/peers/onnxruntime.h"
+#include "braid/onnxruntime/session.h"
 
 #include <dlfcn.h>
 
+#include <cstring>
+
 #include "braid/base/rng.h"
 
-namespace braid::bench {
+namespace braid {
 namespace {
 
 // The C interface is a table of functions that only ever grows; these are the places of those used
@@ -19,6 +21,7 @@ enum Place : size_t {
   kSetIntraOpNumThreads = 24,
   kSetInterOpNumThreads = 25,
   kCreateTensorWithData = 49,
+  kGetTensorMutableData = 51,
   kCreateCpuMemoryInfo = 69,
   kReleaseEnv = 92,
   kReleaseStatus = 93,
@@ -32,7 +35,7 @@ struct Base {
   const char* (*get_version)();
 };
 constexpr uint32_t kApiVersion = 1;
-constexpr int kWarning = 2, kAllOptimizations = 99, kFloat = 1, kArenaAllocator = 1, kDefaultMemory = 0;
+constexpr int kWarning = 2, kAllOptimizations = 99, kFloat = 1, kUint8 = 2, kArenaAllocator = 1, kDefaultMemory = 0;
 
 using OrtStatus = void;  // nullptr: fine
 
@@ -47,8 +50,8 @@ class Session final : public OnnxSession {
     Release(kReleaseEnv, env_);
   }
 
-  Status Prepare(const std::string& model, const std::vector<int64_t>& shape, int batch,
-                 int threads) {
+  Status Prepare(const std::string& model, OnnxInput type, const std::vector<int64_t>& shape,
+                 int batch, int threads) {
     BRAID_RETURN_IF_ERROR((Call<int, const char*, void**>(kCreateEnv, kWarning, "braid", &env_)));
     BRAID_RETURN_IF_ERROR((Call<void**>(kCreateSessionOptions, &options_)));
     BRAID_RETURN_IF_ERROR((Call<void*, int>(kSetIntraOpNumThreads, options_, threads)));
@@ -62,11 +65,23 @@ class Session final : public OnnxSession {
     size_t elements = 1;
     for (const int64_t d : dimensions) elements *= static_cast<size_t>(d);
     Rng rng(1);
-    for (size_t i = 0; i < elements; ++i) data_.push_back(static_cast<float>(rng.Uniform() - 0.5));
+    const bool floats = type == OnnxInput::kFloat32;
+    data_.resize(elements * (floats ? sizeof(float) : 1));
+    for (size_t i = 0; i < elements; ++i) {
+      const double value = rng.Uniform();
+      if (floats) {
+        const auto centred = static_cast<float>(value - 0.5);
+        std::memcpy(data_.data() + i * sizeof(float), &centred, sizeof(float));
+      } else {
+        data_[i] = static_cast<std::byte>(value * 256);
+      }
+    }
     return Call<const void*, void*, size_t, const int64_t*, size_t, int, void**>(
-        kCreateTensorWithData, memory_, data_.data(), data_.size() * sizeof(float),
-        dimensions.data(), dimensions.size(), kFloat, &input_);
+        kCreateTensorWithData, memory_, data_.data(), data_.size(), dimensions.data(),
+        dimensions.size(), floats ? kFloat : kUint8, &input_);
   }
+
+  std::span<std::byte> input() override { return data_; }
 
   Status Run() override {
     const char* const input_name = "input";
@@ -76,6 +91,11 @@ class Session final : public OnnxSession {
     return Call<void*, const void*, const char* const*, const void* const*, size_t,
                 const char* const*, size_t, void**>(kRun, session_, nullptr, &input_name, &input,
                                                     1, &output_name, 1, &output_);
+  }
+  Result<const float*> logits() override {
+    void* values = nullptr;
+    BRAID_RETURN_IF_ERROR((Call<void*, void**>(kGetTensorMutableData, output_, &values)));
+    return static_cast<const float*>(values);
   }
   std::string version() const override { return version_; }
 
@@ -98,13 +118,13 @@ class Session final : public OnnxSession {
   const std::string version_;
   void *env_ = nullptr, *options_ = nullptr, *session_ = nullptr, *memory_ = nullptr;
   void *input_ = nullptr, *output_ = nullptr;
-  std::vector<float> data_;
+  std::vector<std::byte> data_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<OnnxSession>> OnnxSession::Open(const std::string& library,
-                                                       const std::string& model,
+                                                       const std::string& model, OnnxInput type,
                                                        const std::vector<int64_t>& shape,
                                                        int batch, int threads) {
   // Stays loaded: its threads may outlive a session.
@@ -116,8 +136,8 @@ Result<std::unique_ptr<OnnxSession>> OnnxSession::Open(const std::string& librar
   void* const* api = base->get_api(kApiVersion);
   if (api == nullptr) return FailedPrecondition(library + ": no interface of version 1");
   auto session = std::make_unique<Session>(api, base->get_version());
-  BRAID_RETURN_IF_ERROR(session->Prepare(model, shape, batch, threads));
+  BRAID_RETURN_IF_ERROR(session->Prepare(model, type, shape, batch, threads));
   return std::unique_ptr<OnnxSession>(std::move(session));
 }
 
-}  // namespace braid::bench
+}  // namespace braid
