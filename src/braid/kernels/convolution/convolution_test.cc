@@ -60,6 +60,38 @@ TEST_P(ConvolutionTest, LeavesPaddingOut) {
   }
 }
 
+TEST_P(ConvolutionTest, EqualsTheReferenceOnDepthwiseWindows) {
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    Rng rng(seed);
+    const ConvolutionCase c = testing::RandomDepthwise(rng, 33, seed % 4 == 0 ? 65 : 33);
+    const int64_t half = rng.Between(0, c.rows);
+    ASSERT_EQ(RunOn(c, GetParam(), {{half, c.rows}, {0, half}}), RunOn(c, Path::kScalar))
+        << "seed " << seed << " " << ConvolutionName(c.shape);
+  }
+}
+
+// A dense convolution whose weights are zero between unlike channels.
+TEST(ReferenceConvolutionTest, DepthwiseIsADenseConvolutionWithZeros) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Rng rng(seed);
+    const ConvolutionCase c = testing::RandomDepthwise(rng, 9, 17);
+    ConvolutionCase dense = c;
+    for (size_t s = 0; s < c.shape.sources.size(); ++s) {
+      SourceShape& source = dense.shape.sources[s];
+      source.depthwise = false;
+      const int taps = source.kernel_h * source.kernel_w, channels = source.channels;
+      dense.weights[s].assign(static_cast<size_t>(channels * taps * channels), 0);
+      for (int o = 0; o < channels; ++o) {
+        for (int tap = 0; tap < taps; ++tap) {
+          dense.weights[s][static_cast<size_t>((o * taps + tap) * channels + o)] =
+              c.weights[s][static_cast<size_t>(o * taps + tap)];
+        }
+      }
+    }
+    ASSERT_EQ(RunOn(c, Path::kScalar), RunOn(dense, Path::kScalar)) << "seed " << seed;
+  }
+}
+
 TEST_P(ConvolutionTest, EqualsTheReferenceOnProducts) {
   for (uint64_t seed = 0; seed < 150; ++seed) {
     Rng rng(seed);
@@ -152,6 +184,8 @@ TEST(ConvolutionNameTest, IsAsUniqueAsTheShape) {
     Rng rng(seed);
     const ConvolutionShape shape = seed % 2 == 0
                                        ? testing::RandomConvolution(rng, 37, 37).shape
+                                   : seed % 3 == 0
+                                       ? testing::RandomDepthwise(rng, 17, 17).shape
                                        : testing::RandomPaddedConvolution(rng, 17, 17).shape;
     if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
     names.insert(ConvolutionName(shape));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 
 #include "braid/kernels/convolution/kernel_call.h"
 
@@ -214,6 +215,7 @@ void LoopNest::Source(const RowPart& part, size_t first, size_t count) {
 
 void LoopNest::Taps(const RowPart& part, size_t source_index) {
   const SourceShape& source = pass_.sources[source_index];
+  if (source.depthwise) return DepthwiseTaps(source);
   const int rows_of_taps = source_rows_of_taps_[source_index];
   Runs runs = RunsOf(source);
   const int64_t run_stride = source.tap_stride_w;
@@ -310,6 +312,40 @@ void LoopNest::StepsOfRow(const SourceShape& source, const std::vector<Span>& sp
     Advance(int64_t{rest} * 4, rest);
     moved = {at.map_bytes + int64_t{span.steps} * 4, at.steps + span.steps};
   }
+}
+
+// Rows of taps by fours, then what is left of them.
+void LoopNest::DepthwiseTaps(const SourceShape& source) {
+  const int fours = source.kernel_h / kDepthwiseRows;
+  const int rest = source.kernel_h % kDepthwiseRows;
+  const int64_t map_bytes = kDepthwiseRows * source.tap_stride_h;
+  const asmjit::Label loop = a_.newLabel();
+  if (fours > 1) {
+    a_.mov(rcx, fours);
+    a_.bind(loop);
+  }
+  if (fours > 0) DepthwiseRows(source, 0, 0, kDepthwiseRows);
+  if (fours > 1) {
+    Advance(map_bytes, source.kernel_w);
+    a_.dec(rcx);
+    a_.jnz(loop);
+  }
+  if (rest > 0) {
+    const bool behind = fours == 1;
+    DepthwiseRows(source, behind ? map_bytes : 0, behind ? source.kernel_w : 0, rest);
+  }
+}
+
+// Each column of the map is read once for all pixels whose windows share it.
+void LoopNest::DepthwiseRows(const SourceShape& source, int64_t map_offset, int first_step,
+                             int rows) {
+  std::map<int64_t, std::vector<Tap>> columns;
+  for (int p = 0; p < pixels_; ++p) {
+    for (int kx = 0; kx < source.kernel_w; ++kx) {
+      columns[p * source.column_stride + kx * source.tap_stride_w].push_back({p, first_step + kx});
+    }
+  }
+  for (const auto& [at, taps] : columns) Column(source, map_offset + at, rows, taps);
 }
 
 void LoopNest::WriteOut(const SourceShape& source, int64_t map_offset, int first_step, int steps) {
