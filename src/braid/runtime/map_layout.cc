@@ -57,18 +57,18 @@ MapMemory MapOf(const model::Network& network, LayerIndex index, int group, cons
 namespace {
 
 // Where the map lies behind the window of output (0, 0), if any window leaves it.
-kernels::Edges EdgesOf(const kernels::WindowGeometry& g, const kernels::SourceShape& source) {
+kernels::Edges EdgesOf(const kernels::WindowGeometry& g, const MapMemory& map) {
   const auto beyond = [](int out, int stride, int kernel, int pad, int in) {
     return pad > 0 || (out - 1) * stride + kernel - pad > in;
   };
   kernels::Edges edges;
-  if (beyond(g.out_h, g.stride_h, g.kernel_h, g.pad_top, g.in_h)) {
-    edges.top = g.pad_top * source.tap_stride_h;
-    edges.bottom = edges.top + g.in_h * source.tap_stride_h;
+  if (beyond(g.out_h, g.stride_h, g.kernel_h, g.pad_top, map.rows)) {
+    edges.top = g.pad_top * map.row_bytes;
+    edges.bottom = edges.top + map.rows * map.row_bytes;
   }
-  if (beyond(g.out_w, g.stride_w, g.kernel_w, g.pad_left, g.in_w)) {
-    edges.left = g.pad_left * source.tap_stride_w;
-    edges.right = edges.left + g.in_w * source.tap_stride_w;
+  if (beyond(g.out_w, g.stride_w, g.kernel_w, g.pad_left, map.columns)) {
+    edges.left = int64_t{g.pad_left} * map.channels;
+    edges.right = edges.left + map.PixelBytes();
   }
   return edges;
 }
@@ -87,7 +87,7 @@ MapWindow WindowOf(const model::Network& network, LayerIndex index, const MapMem
                    .column_stride = int64_t{g.stride_w} * map.channels,
                    .row_stride = g.stride_h * map.row_bytes,
                    .image_stride = map.bytes_per_image};
-  window.source.edges = EdgesOf(g, window.source);
+  window.source.edges = EdgesOf(g, map);
   window.first = map.PixelOffset(-g.pad_top, -g.pad_left);
   return window;
 }

@@ -97,9 +97,13 @@ void PreparedConvolution::BindPass(const PassPlan& pass, const ConvolutionMemory
   const auto itself = [](int channel) { return static_cast<size_t>(channel); };
   // Panels of 8 lanes start in the middle of a table's 16.
   const auto table = [](int channel) { return TableIndex(TableRow::kBias, channel); };
+  std::vector<const uint8_t*> maps = memory.maps;
+  if (shape_.sources[0].depthwise) {
+    for (const uint8_t*& map : maps) map += pass.ranges[0].first_channel;
+  }
   PointerRows rows(sources + tiles.size() + 4 * outputs);
   KernelCall call;
-  call.maps = rows.Row(memory.maps);
+  call.maps = rows.Row(maps);
   call.tiles = rows.Row(tiles);
   call.outputs = rows.Row(cut(memory.outputs, itself));
   call.wide = rows.Row(cut(memory.wide, itself));
@@ -135,6 +139,7 @@ Result<std::shared_ptr<const Convolution>> Convolution::Make(const ConvolutionSh
   ConvolutionShape shape = WithUsefulEdges(requested);
   std::vector<PassPlan> passes;
   const Generator* generator = generated::GeneratorFor(shape.path);
+  if (shape.sources[0].depthwise && !GeneratesDepthwise(shape.path)) generator = nullptr;
   if (generator == nullptr) {
     Generator::Pass all;
     for (size_t o = 0; o < shape.outputs.size(); ++o) {
@@ -151,6 +156,9 @@ Result<std::shared_ptr<const Convolution>> Convolution::Make(const ConvolutionSh
       for (const Generator::OutputRange& range : ranges) {
         pass.shape.outputs.push_back(shape.outputs[static_cast<size_t>(range.output)]);
         pass.shape.outputs.back().channels = range.channels;
+      }
+      for (SourceShape& source : pass.shape.sources) {
+        if (source.depthwise) source.channels = pass.shape.outputs[0].channels;
       }
       BRAID_ASSIGN_OR_RETURN(const generated::Kernel kernel,
                              generated::KernelFor(*generator, pass.shape));

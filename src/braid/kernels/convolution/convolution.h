@@ -22,7 +22,8 @@ namespace braid::kernels {
 // tiles are packed once and shared. Depends on the path, the source's encoding, channels and
 // kernel, and the output's channels only. Aligned to 64 bytes by the caller.
 size_t TileBytes(Path path, const SourceShape& source, int out_channels);
-// `weights` OHWI [out_channels, kernel_h, kernel_w, channels] s8 in -127..127.
+// `weights` OHWI [out_channels, kernel_h, kernel_w, channels] s8 in -127..127; of a depthwise source
+// [out_channels, kernel_h, kernel_w].
 void PackTile(Path path, const SourceShape& source, int out_channels, const int8_t* weights,
               std::byte* tile);
 

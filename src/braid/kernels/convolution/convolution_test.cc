@@ -40,24 +40,56 @@ TEST_P(ConvolutionTest, EqualsTheReferenceWherePaddingIsLeftOut) {
   }
 }
 
-// The promise of `edges` is used: what lies outside is not read where whole steps lie there.
+// What lies outside of the edges is not read where whole steps do, so it need not even be zero.
 TEST_P(ConvolutionTest, LeavesPaddingOut) {
   const Path path = GetParam();
   if (path != Path::kAvx2 && path != Path::kAvx512Vnni) GTEST_SKIP() << "computes its rings";
-  ConvolutionCase c;
-  do {
-    static uint64_t seed = 0;
-    Rng rng(seed++);
-    c = testing::RandomPaddedConvolution(rng, 3, 17);
-  } while (c.shape.sources[0].encoding != Encoding::kU7 || c.shape.sources[0].channels % 4 != 0 ||
-           c.shape.sources[0].edges.top == 0 || c.shape.columns > 2);
-  const auto expected = RunOn(c, path);
-  const SourceShape& s = c.shape.sources[0];
-  const int64_t row = s.tap_stride_h;
-  for (std::vector<uint8_t>& map : c.maps) {
-    std::fill(map.begin(), map.begin() + std::min<int64_t>(s.edges.top, row), uint8_t{1});
+  int cases = 0;
+  for (uint64_t seed = 0; cases < 20; ++seed) {
+    Rng rng(seed);
+    ConvolutionCase c = testing::RandomPaddedConvolution(rng, 3, 17);
+    const SourceShape& s = c.shape.sources[0];
+    // A row is one block, a step four channels.
+    if (s.encoding != Encoding::kU7 || s.channels % 4 != 0 || c.shape.columns > 2) continue;
+    ++cases;
+    const auto expected = RunOn(c, path);
+    for (size_t i = 0; i < c.outside.size(); ++i) {
+      for (std::vector<uint8_t>& map : c.maps) map[i] = c.outside[i] ? 1 : map[i];
+    }
+    ASSERT_EQ(RunOn(c, path), expected) << "seed " << seed << " " << ConvolutionName(c.shape);
   }
-  EXPECT_EQ(RunOn(c, path), expected) << ConvolutionName(c.shape);
+}
+
+TEST_P(ConvolutionTest, EqualsTheReferenceOnDepthwiseWindows) {
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    Rng rng(seed);
+    const ConvolutionCase c = testing::RandomDepthwise(rng, 33, seed % 4 == 0 ? 65 : 33);
+    const int64_t half = rng.Between(0, c.rows);
+    ASSERT_EQ(RunOn(c, GetParam(), {{half, c.rows}, {0, half}}), RunOn(c, Path::kScalar))
+        << "seed " << seed << " " << ConvolutionName(c.shape);
+  }
+}
+
+// A dense convolution whose weights are zero between unlike channels.
+TEST(ReferenceConvolutionTest, DepthwiseIsADenseConvolutionWithZeros) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Rng rng(seed);
+    const ConvolutionCase c = testing::RandomDepthwise(rng, 9, 17);
+    ConvolutionCase dense = c;
+    for (size_t s = 0; s < c.shape.sources.size(); ++s) {
+      SourceShape& source = dense.shape.sources[s];
+      source.depthwise = false;
+      const int taps = source.kernel_h * source.kernel_w, channels = source.channels;
+      dense.weights[s].assign(static_cast<size_t>(channels * taps * channels), 0);
+      for (int o = 0; o < channels; ++o) {
+        for (int tap = 0; tap < taps; ++tap) {
+          dense.weights[s][static_cast<size_t>((o * taps + tap) * channels + o)] =
+              c.weights[s][static_cast<size_t>(o * taps + tap)];
+        }
+      }
+    }
+    ASSERT_EQ(RunOn(c, Path::kScalar), RunOn(dense, Path::kScalar)) << "seed " << seed;
+  }
 }
 
 TEST_P(ConvolutionTest, EqualsTheReferenceOnProducts) {
@@ -150,7 +182,11 @@ TEST(ConvolutionNameTest, IsAsUniqueAsTheShape) {
   std::vector<ConvolutionShape> shapes;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     Rng rng(seed);
-    const ConvolutionShape shape = testing::RandomConvolution(rng, 37, 37).shape;
+    const ConvolutionShape shape = seed % 2 == 0
+                                       ? testing::RandomConvolution(rng, 37, 37).shape
+                                   : seed % 3 == 0
+                                       ? testing::RandomDepthwise(rng, 17, 17).shape
+                                       : testing::RandomPaddedConvolution(rng, 17, 17).shape;
     if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
     names.insert(ConvolutionName(shape));
   }

@@ -38,7 +38,7 @@ std::string EdgesName(const Edges& e) {
 }
 
 std::string SourceName(const SourceShape& s) {
-  return std::string(EncodingName(s.encoding)) + "x" + std::to_string(s.channels) + "k" +
+  return std::string(EncodingName(s.encoding)) + "x" + std::to_string(s.channels) + (s.depthwise ? "dk" : "k") +
          std::to_string(s.kernel_h) + "x" + std::to_string(s.kernel_w) +
          Strides({s.tap_stride_w, s.tap_stride_h, s.column_stride, s.row_stride, s.image_stride}) +
          EdgesName(s.edges);
@@ -95,7 +95,14 @@ Status CheckShape(const ConvolutionShape& shape) {
   if (shape.shortcut_shift < 1 || shape.shortcut_shift > 30) {
     return InvalidArgument("convolution: shortcut_shift out of 1..30");
   }
+  const bool depthwise = shape.sources[0].depthwise;
+  if (depthwise && shape.outputs.size() != 1) {
+    return InvalidArgument("convolution: depthwise sources have one output");
+  }
   for (const SourceShape& s : shape.sources) {
+    if (s.depthwise != depthwise || (depthwise && s.channels != shape.outputs[0].channels)) {
+      return InvalidArgument("convolution: depthwise sources have the output's channels");
+    }
     if (s.channels < 1 || s.kernel_h < 1 || s.kernel_w < 1) {
       return InvalidArgument("convolution: a source's size is below 1");
     }
@@ -122,19 +129,23 @@ Status CheckShape(const ConvolutionShape& shape) {
   return OkStatus();
 }
 
+bool GeneratesDepthwise(Path path) {
+  return path == Path::kAvx2 || path == Path::kAvx512Vnni;
+}
+
 ConvolutionShape WithUsefulEdges(ConvolutionShape shape) {
   // One bit a row of taps, in an immediate operand.
   constexpr int kMaxRowsOfTaps = 30;
   const auto fits = [](int64_t bytes) { return bytes >= 0 && bytes <= kMaxReach; };
   for (SourceShape& s : shape.sources) {
     Edges& e = s.edges;
-    const bool ring_is_zero = ZeroByte(s.encoding) == 0;
+    const bool useful = ZeroByte(s.encoding) == 0 && !s.depthwise;
     const int64_t last_tap = (shape.columns - 1) * s.column_stride + (s.kernel_w - 1) * s.tap_stride_w;
-    if (!ring_is_zero || (e.left <= 0 && last_tap < e.right)) {
+    if (!useful || (e.left <= 0 && last_tap < e.right)) {
       e.left = 0;
       e.right = Edges::kNone;
     }
-    if (!ring_is_zero || s.kernel_h > kMaxRowsOfTaps || !fits(e.top) || !fits(e.bottom - e.top) ||
+    if (!useful || s.kernel_h > kMaxRowsOfTaps || !fits(e.top) || !fits(e.bottom - e.top) ||
         !fits(s.row_stride)) {
       e.top = 0;
       e.bottom = Edges::kNone;

@@ -6,7 +6,9 @@
 // The bytes of the window in steps: each run of adjacent bytes (a row of taps where they touch, i.e.
 // tap_stride_w == channels, else a tap) is padded to a multiple of four; the weights there are 0.
 // Panels of 4 KiB and more keep a gap where their distance would be a multiple of 2 KiB.
-// The scalar path keeps OHWI weights as they are.
+// A step of a depthwise source is four rows of taps at one kx: steps run over kx, then over rows by
+// fours; weights of rows past kernel_h are 0.
+// The scalar interpreter keeps OHWI weights as they are.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +27,8 @@ struct Runs {
   int total_steps() const { return rows * per_row * steps(); }
 };
 Runs RunsOf(const SourceShape& source);
+// Steps between rows that a depthwise source computes together.
+inline constexpr int kDepthwiseRows = 4;
 
 // Bytes from one panel of `lanes` channels to the next.
 size_t PanelBytes(const SourceShape& source, int lanes);

@@ -17,7 +17,7 @@ constexpr int kMaxVectors = 8;
 // Half of a 32 KiB L1 holds weights that all blocks of pixels meet again.
 constexpr int64_t kL1WeightBytes = 20 * 1024;
 // Hundredths of a cycle, as all times here.
-constexpr int64_t kBlockOverhead = 600;
+constexpr int64_t kBlockOverhead = 300;
 constexpr int64_t kPassOverhead = 3200;
 
 int WidthIndex(int lanes) { return lanes == 16 ? 2 : lanes == 8 ? 1 : 0; }
@@ -86,9 +86,9 @@ int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, con
     }
     const int64_t vectors_time = dot * pixels;
     const int64_t late = std::max<int64_t>(vectors_time - model.overlapped, 0);
-    const int64_t epilogue = (vectors_time + late * 2 / 5) * model.epilogue_percent / 100;
+    const int64_t epilogue = (vectors_time + late) * model.epilogue_percent / 100;
     // Not quite parallel in practice: a little of the smaller shows.
-    return std::max(multiply, loads) + std::min(multiply, loads) / 10 + epilogue + kBlockOverhead;
+    return std::max(multiply, loads) + std::min(multiply, loads) / 20 + epilogue + kBlockOverhead;
   };
   const std::vector<Segment> segments = SplitColumns(row.columns, at_most);
   if (segments.empty()) return 0;
@@ -129,14 +129,16 @@ const RegisterModel kAvx512VnniModel = {.widest_lanes = 16,
                                         .dot = {50, 50, 100},
                                         .load = {50, 50, 100},
                                         .epilogue_percent = 250,
-                                        .overlapped = 1400};
+                                        .overlapped = 1400,
+                                        .unrolled_dots = 360};
 const RegisterModel kAvx2Model = {.widest_lanes = 8,
                                   .accumulators = 12,
                                   .dot = {100, 100, 200},
                                   .load = {50, 50, 100},
                                   .signed_dot_percent = 130,
                                   .signed_pixel = 100,
-                                  .latency = 200};
+                                  .latency = 200,
+                                  .unrolled_dots = 120};
 
 std::vector<Vector> VectorsOf(const ConvolutionShape& pass) {
   std::vector<Vector> vectors;

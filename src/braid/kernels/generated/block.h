@@ -56,9 +56,13 @@ struct RegisterModel {
   int64_t l2_bytes_per_cycle = 28;
   // The epilogue's time as a percentage of one step's multiplications. It runs beside the next
   // block's steps as far as it fits into the window of instructions in flight: of a block whose
-  // step takes longer than `overlapped`, the rest costs 40 % more.
+  // step takes longer than `overlapped`, the rest costs twice as much.
   int64_t epilogue_percent = 500;
   int64_t overlapped = 1 << 20;
+  // Multiplications that are written out one after another: few enough for the up to four blocks of
+  // a kernel to stay decoded (a cache of 4,096 operations and more since 2019), each with what it
+  // takes there.
+  int unrolled_dots = 360;
 };
 extern const RegisterModel kAvx512VnniModel;
 extern const RegisterModel kAvx2Model;

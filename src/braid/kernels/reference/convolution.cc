@@ -9,14 +9,15 @@
 namespace braid::kernels::reference {
 namespace {
 
-int32_t Dot(const SourceShape& s, const uint8_t* window, const int8_t* weights) {
+// `channels` of each tap, which follow each other.
+int32_t Dot(const SourceShape& s, const uint8_t* window, int channels, const int8_t* weights) {
   // A byte less its zero is the integer, as a signed byte; u7 reads the same as signed.
   const uint8_t zero = ZeroByte(s.encoding);
   int32_t sum = 0;
   for (int ky = 0; ky < s.kernel_h; ++ky) {
     for (int kx = 0; kx < s.kernel_w; ++kx) {
       const uint8_t* at = window + ky * s.tap_stride_h + kx * s.tap_stride_w;
-      for (int c = 0; c < s.channels; ++c) {
+      for (int c = 0; c < channels; ++c) {
         sum += static_cast<int8_t>(at[c] - zero) * *weights++;
       }
     }
@@ -28,7 +29,6 @@ struct Position {
   int64_t image, row, column;
 };
 
-int64_t Depth(const SourceShape& s) { return int64_t{s.kernel_h} * s.kernel_w * s.channels; }
 
 int64_t MapOffset(const SourceShape& s, const Position& at) {
   return at.image * s.image_stride + at.row * s.row_stride + at.column * s.column_stride;
@@ -51,7 +51,10 @@ void Pixel(const KernelCall& call, size_t output, const Position& at) {
       const SourceShape& source = shape.sources[s];
       const auto* weights =
           reinterpret_cast<const int8_t*>(call.tiles[s * shape.outputs.size() + output]);
-      value += Dot(source, call.maps[s] + MapOffset(source, at), weights + c * Depth(source));
+      const uint8_t* window = call.maps[s] + MapOffset(source, at) + (source.depthwise ? c : 0);
+      const int channels = source.depthwise ? 1 : source.channels;
+      value += Dot(source, window, channels,
+                   weights + int64_t{c} * source.kernel_h * source.kernel_w * channels);
     }
     if (shape.finish == Finish::kWide) {
       call.wide[output][wide_at + c] = value;

@@ -36,6 +36,7 @@ struct ConvolutionCase {
   std::vector<std::vector<int32_t>> tables, wide, shortcuts;  // [outputs]
   std::vector<size_t> output_bytes;                           // [outputs]
   int32_t shortcut_clamp = 0;
+  std::vector<bool> outside;  // bytes of each map that edges exclude; RandomPaddedConvolution only
 };
 
 struct ConvolutionRun {
@@ -134,8 +135,8 @@ inline void FillData(Rng& rng, ConvolutionCase& c) {
         rng, s.encoding == Encoding::kU7 ? ElementKind::kU7 : ElementKind::kS8, bytes,
         kReadSlackBytes));
     for (const OutputShape& o : shape.outputs) {
-      c.weights.push_back(
-          RandomWeights(rng, int64_t{o.channels} * s.kernel_h * s.kernel_w * s.channels));
+      c.weights.push_back(RandomWeights(
+          rng, int64_t{o.channels} * s.kernel_h * s.kernel_w * (s.depthwise ? 1 : s.channels)));
     }
   }
   c.shortcut_clamp = static_cast<int32_t>(rng.Between(0, 1 << 19));
@@ -283,14 +284,46 @@ inline ConvolutionCase RandomPaddedConvolution(Rng& rng, int max_size, int max_c
   }
   c.shape.finish = rng.Below(3) == 0 ? Finish::kWide : Finish::kBytes;
   FillData(rng, c);
-  for (std::vector<uint8_t>& map : c.maps) {
-    for (size_t i = 0; i + kReadSlackBytes < map.size(); ++i) {
-      const int64_t at = static_cast<int64_t>(i) % source.image_stride, x = at % row;
-      const bool inside = at >= source.edges.top && at < source.edges.bottom &&
-                          x >= source.edges.left && x < source.edges.right;
-      if (!inside) map[i] = 0;
+  c.outside.resize(c.maps[0].size() - kReadSlackBytes);
+  for (size_t i = 0; i < c.outside.size(); ++i) {
+    const int64_t at = static_cast<int64_t>(i) % source.image_stride, x = at % row;
+    c.outside[i] = at < source.edges.top || at >= source.edges.bottom || x < source.edges.left ||
+                   x >= source.edges.right;
+    if (!c.outside[i]) continue;
+    for (std::vector<uint8_t>& map : c.maps) map[i] = 0;
+  }
+  return c;
+}
+
+// RandomConvolution with depthwise sources of the same channels.
+inline ConvolutionCase RandomDepthwise(Rng& rng, int max_columns, int max_channels) {
+  ConvolutionCase like;
+  do {
+    like = RandomConvolution(rng, max_columns, 1);
+  } while (like.shape.outputs.size() != 1);
+  ConvolutionCase c;
+  c.shape = like.shape;
+  c.images = like.images;
+  c.rows = like.rows;
+  const int channels = RandomSize(rng, max_channels);
+  for (SourceShape& s : c.shape.sources) {
+    s.depthwise = true;
+    s.channels = channels;
+    // As wide a pixel makes room for the channels.
+    for (int64_t* stride : {&s.tap_stride_w, &s.tap_stride_h, &s.column_stride, &s.row_stride,
+                            &s.image_stride}) {
+      *stride *= channels;
     }
   }
+  OutputShape& o = c.shape.outputs[0];
+  o.channels = channels;
+  o.column_stride *= channels;
+  o.row_stride = o.column_stride * c.shape.columns;
+  o.image_stride = o.row_stride * c.rows;
+  o.wide_column_stride = PaddedChannels(channels);
+  o.wide_row_stride = o.wide_column_stride * c.shape.columns;
+  o.wide_image_stride = o.wide_row_stride * c.rows;
+  FillData(rng, c);
   return c;
 }
 

@@ -17,35 +17,77 @@ void Avx2Emitter::AddOffsets(const SourceShape& /*source*/) {}  // no map is kBi
 
 // sign(a)*w is (w ^ m) - m with m = -1 where a < 0: two operations that run on any vector unit.
 // Pairs of products stay below 2^15: u7 2*127*127, and s8 as |a| * (sign(a)*w) 2*128*127.
+void Avx2Emitter::MultiplyAdd(const Vec& sum, const Mem& weights, bool is_signed, int lanes) {
+  const Vec pairs = Reg(kPairs, lanes);
+  if (is_signed) {
+    a_.vpxor(pairs, Reg(kBroadcast, lanes), weights);
+    a_.vpsubb(pairs, pairs, Reg(kBroadcast, lanes));
+    a_.vpmaddubsw(pairs, Reg(kMagnitude, lanes), pairs);
+  } else {
+    a_.vpmaddubsw(pairs, Reg(kBroadcast, lanes), weights);
+  }
+  a_.vpmaddwd(pairs, pairs, Reg(kOnes, lanes));
+  a_.vpaddd(sum, sum, pairs);
+}
+
+void Avx2Emitter::SplitSigned() {
+  a_.vpabsb(ymm(kMagnitude), ymm(kPairs));
+  a_.vpxor(xmm(kBroadcast), xmm(kBroadcast), xmm(kBroadcast));
+  a_.vpcmpgtb(ymm(kBroadcast), ymm(kBroadcast), ymm(kPairs));
+}
+
 void Avx2Emitter::Step(const SourceShape& source, int64_t map_offset, int step) {
   const int chain = NextChain();
   const bool is_signed = source.encoding == Encoding::kS8;
   for (int p = 0; p < pixels_; ++p) {
     if (!Live(p)) continue;
-    const Mem input =
-        dword_ptr(map_, static_cast<int32_t>(map_offset + p * source.column_stride));
-    if (is_signed) {
-      a_.vpbroadcastd(ymm(kPairs), input);
-      a_.vpabsb(ymm(kMagnitude), ymm(kPairs));
-      a_.vpxor(xmm(kBroadcast), xmm(kBroadcast), xmm(kBroadcast));
-      a_.vpcmpgtb(ymm(kBroadcast), ymm(kBroadcast), ymm(kPairs));  // -1 where input < 0
-    } else {
-      a_.vpbroadcastd(ymm(kBroadcast), input);
-    }
+    a_.vpbroadcastd(ymm(is_signed ? kPairs : kBroadcast),
+                    dword_ptr(map_, static_cast<int32_t>(map_offset + p * source.column_stride)));
+    if (is_signed) SplitSigned();
     for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
       const Vector& vector = vectors_[static_cast<size_t>(v)];
-      const Vec sum = Reg(Sum(p, v, chain), vector.lanes);
-      const Vec pairs = Reg(kPairs, vector.lanes);
-      const Mem weights = WeightsAt(source, vector, step);
-      if (is_signed) {
-        a_.vpxor(pairs, Reg(kBroadcast, vector.lanes), weights);
-        a_.vpsubb(pairs, pairs, Reg(kBroadcast, vector.lanes));
-        a_.vpmaddubsw(pairs, Reg(kMagnitude, vector.lanes), pairs);
-      } else {
-        a_.vpmaddubsw(pairs, Reg(kBroadcast, vector.lanes), weights);
-      }
-      a_.vpmaddwd(pairs, pairs, Reg(kOnes, vector.lanes));
-      a_.vpaddd(sum, sum, pairs);
+      MultiplyAdd(Reg(Sum(p, v, chain), vector.lanes), WeightsAt(source, vector, step), is_signed,
+                  vector.lanes);
+    }
+  }
+}
+
+// Eight bytes of each row are interleaved twice, so that every channel has its four rows.
+void Avx2Emitter::Column(const SourceShape& source, int64_t map_offset, int rows,
+                         const std::vector<Tap>& taps) {
+  const int chain = NextChain();
+  const bool is_signed = source.encoding == Encoding::kS8;
+  const Xmm low = xmm(kPairs), high = xmm(kBroadcast), last = xmm(kMagnitude);
+  const Ymm input = ymm(is_signed ? kPairs : kBroadcast);
+  for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
+    const Vector& vector = vectors_[static_cast<size_t>(v)];
+    const auto row = [&](int ky) {
+      return qword_ptr(map_, static_cast<int32_t>(map_offset + ky * source.tap_stride_h +
+                                                  vector.first_channel));
+    };
+    if (rows == 1) {
+      a_.vpmovzxbd(input, row(0));
+    } else {
+      a_.vmovq(low, row(0));
+      a_.vmovq(last, row(1));
+      a_.vpunpcklbw(low, low, last);
+    }
+    if (rows == 2) a_.vpmovzxwd(input, low);
+    if (rows == 3) a_.vpmovzxbw(high, row(2));
+    if (rows == 4) {
+      a_.vmovq(high, row(2));
+      a_.vmovq(last, row(3));
+      a_.vpunpcklbw(high, high, last);
+    }
+    if (rows > 2) {
+      a_.vpunpckhwd(last, low, high);
+      a_.vpunpcklwd(low, low, high);
+      a_.vinserti128(input, ymm(kPairs), last, 1);
+    }
+    if (is_signed) SplitSigned();
+    for (const Tap& tap : taps) {
+      MultiplyAdd(Reg(Sum(tap.pixel, v, chain), vector.lanes),
+                  WeightsAt(source, vector, tap.step), is_signed, vector.lanes);
     }
   }
 }

@@ -20,6 +20,14 @@ class Avx2Emitter final : public BlockEmitter {
   void EmitConstants() override;
   void AddOffsets(const SourceShape& source) override;
   void Step(const SourceShape& source, int64_t map_offset, int step) override;
+  void Column(const SourceShape& source, int64_t map_offset, int rows,
+              const std::vector<Tap>& taps) override;
+  // Adds the products of the input in kBroadcast; of s8 input that is -1 where it is negative, and
+  // its magnitude is in kMagnitude.
+  void MultiplyAdd(const asmjit::x86::Vec& sum, const asmjit::x86::Mem& weights, bool is_signed,
+                   int lanes);
+  // Moves signed input from kPairs to that form.
+  void SplitSigned();
   void Requantize(int v) override;
   void StoreBytes(int number, const Vector& v, int pixel);
 };

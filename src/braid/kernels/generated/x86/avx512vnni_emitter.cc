@@ -11,6 +11,11 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 // Masks for outputs whose last register is not full, one a width that occurs.
 void Avx512VnniEmitter::EmitConstants() {
+  if (pass_.sources[0].depthwise) {
+    a_.vmovdqu32(zmm(kDwordOrder), CallConstant(call_, offsetof(KernelCall, transpose)));
+    a_.vpmovdb(xmm(kByteOrder), zmm(kDwordOrder));  // the same order of bytes
+    a_.vshufi32x4(zmm(kByteOrder), zmm(kByteOrder), zmm(kByteOrder), 0);
+  }
   if (pass_.finish == Finish::kWide) return;
   std::vector<int> seen;
   for (const Vector& v : vectors_) {
@@ -72,6 +77,30 @@ void Avx512VnniEmitter::Step(const SourceShape& source, int64_t map_offset, int 
       } else {
         a_.evex().vpdpbusd(sum, input, WeightsAt(source, vector, step));
       }
+    }
+  }
+}
+
+// 16 bytes of each row go to a quarter of a register; a transposition of 4x4 dwords, then of 4x4 bytes
+// in each quarter, gives every channel its four rows. Quarters of rows that do not exist are 0.
+void Avx512VnniEmitter::Column(const SourceShape& source, int64_t map_offset, int rows,
+                               const std::vector<Tap>& taps) {
+  const int chain = NextChain();
+  for (int v = 0; v < static_cast<int>(vectors_.size()); ++v) {
+    const Vector& vector = vectors_[static_cast<size_t>(v)];
+    const auto row = [&](int ky) {
+      return ptr(map_, static_cast<int32_t>(map_offset + ky * source.tap_stride_h +
+                                            vector.first_channel));
+    };
+    a_.vmovdqu32(xmm(kBroadcast), row(0));
+    for (int ky = 1; ky < rows; ++ky) {
+      a_.vinserti32x4(zmm(kBroadcast), zmm(kBroadcast), row(ky), ky);
+    }
+    a_.vpermd(zmm(kBroadcast), zmm(kDwordOrder), zmm(kBroadcast));
+    a_.vpshufb(zmm(kBroadcast), zmm(kBroadcast), zmm(kByteOrder));
+    for (const Tap& tap : taps) {
+      a_.evex().vpdpbusd(Reg(Sum(tap.pixel, v, chain), vector.lanes),
+                         Reg(kBroadcast, vector.lanes), WeightsAt(source, vector, tap.step));
     }
   }
 }

@@ -14,10 +14,15 @@ class Avx512VnniEmitter final : public BlockEmitter {
   // Register 31 holds the four input bytes that meet all weights, 30 a row of the tables.
   static constexpr int kBroadcast = 31;
   static constexpr int kTable = 30;
+  // Depthwise only: what puts four rows of 16 channels into 16 channels of four rows.
+  static constexpr int kDwordOrder = 29;
+  static constexpr int kByteOrder = 28;
 
   void EmitConstants() override;
   void AddOffsets(const SourceShape& source) override;
   void Step(const SourceShape& source, int64_t map_offset, int step) override;
+  void Column(const SourceShape& source, int64_t map_offset, int rows,
+              const std::vector<Tap>& taps) override;
 
   void Requantize(int v) override;
   // A register of finished sums: of one pixel, or of several narrow ones that Merge put together.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 
 #include "braid/kernels/convolution/kernel_call.h"
 
@@ -10,10 +11,6 @@ namespace braid::kernels::generated::x86 {
 using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
-
-// Multiplications that are written out one after another. Two such blocks fit the cache of decoded
-// instructions (4,096 and more since 2019) and, at 8 bytes each, half of the L1 code cache.
-constexpr int kUnrolledDots = 720;
 
 const Gp kCalleeSaved[] = {rbx, rbp, r12, r13, r14, r15};
 
@@ -218,6 +215,7 @@ void LoopNest::Source(const RowPart& part, size_t first, size_t count) {
 
 void LoopNest::Taps(const RowPart& part, size_t source_index) {
   const SourceShape& source = pass_.sources[source_index];
+  if (source.depthwise) return DepthwiseTaps(source);
   const int rows_of_taps = source_rows_of_taps_[source_index];
   Runs runs = RunsOf(source);
   const int64_t run_stride = source.tap_stride_w;
@@ -232,7 +230,7 @@ void LoopNest::Taps(const RowPart& part, size_t source_index) {
                                       : InnerSpans(source, runs, part.pixels);
   if (spans.empty()) return;
   const int dots_per_step = pixels_ * static_cast<int>(vectors_.size());
-  const int budget = std::max(4, kUnrolledDots / dots_per_step);  // steps
+  const int budget = std::max(4, model_.unrolled_dots / dots_per_step);  // steps
   const int row_steps = runs.steps() * runs.per_row;
   const bool loop_rows = runs.rows > 1 && row_steps * runs.rows > budget;
   const bool loop_runs = !part.edge && runs.per_row > 1 && row_steps > budget;
@@ -314,6 +312,40 @@ void LoopNest::StepsOfRow(const SourceShape& source, const std::vector<Span>& sp
     Advance(int64_t{rest} * 4, rest);
     moved = {at.map_bytes + int64_t{span.steps} * 4, at.steps + span.steps};
   }
+}
+
+// Rows of taps by fours, then what is left of them.
+void LoopNest::DepthwiseTaps(const SourceShape& source) {
+  const int fours = source.kernel_h / kDepthwiseRows;
+  const int rest = source.kernel_h % kDepthwiseRows;
+  const int64_t map_bytes = kDepthwiseRows * source.tap_stride_h;
+  const asmjit::Label loop = a_.newLabel();
+  if (fours > 1) {
+    a_.mov(rcx, fours);
+    a_.bind(loop);
+  }
+  if (fours > 0) DepthwiseRows(source, 0, 0, kDepthwiseRows);
+  if (fours > 1) {
+    Advance(map_bytes, source.kernel_w);
+    a_.dec(rcx);
+    a_.jnz(loop);
+  }
+  if (rest > 0) {
+    const bool behind = fours == 1;
+    DepthwiseRows(source, behind ? map_bytes : 0, behind ? source.kernel_w : 0, rest);
+  }
+}
+
+// Each column of the map is read once for all pixels whose windows share it.
+void LoopNest::DepthwiseRows(const SourceShape& source, int64_t map_offset, int first_step,
+                             int rows) {
+  std::map<int64_t, std::vector<Tap>> columns;
+  for (int p = 0; p < pixels_; ++p) {
+    for (int kx = 0; kx < source.kernel_w; ++kx) {
+      columns[p * source.column_stride + kx * source.tap_stride_w].push_back({p, first_step + kx});
+    }
+  }
+  for (const auto& [at, taps] : columns) Column(source, map_offset + at, rows, taps);
 }
 
 void LoopNest::WriteOut(const SourceShape& source, int64_t map_offset, int first_step, int steps) {

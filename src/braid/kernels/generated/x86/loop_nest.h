@@ -28,6 +28,14 @@ class LoopNest {
   // One step: four bytes at map_ + `map_offset` of each live pixel, weights at step `step`.
   virtual void Step(const SourceShape& source, int64_t map_offset, int step) = 0;
   virtual void FinishSums() = 0;
+  // One column of a depthwise source's map, `rows` (1 to 4) rows of taps from map_ + `map_offset`
+  // on: each of `taps` adds it to a pixel's sum with the weights at its step.
+  struct Tap {
+    int pixel = 0;
+    int step = 0;
+  };
+  virtual void Column(const SourceShape& source, int64_t map_offset, int rows,
+                      const std::vector<Tap>& taps) = 0;
 
   // Loads the pointer `[call + table][output]` into `to` and moves it to the block's first pixel.
   void LoadOutput(asmjit::x86::Gp to, int output);
@@ -81,6 +89,8 @@ class LoopNest {
   void Source(const RowPart& part, size_t first, size_t count);
   // The steps of one source, with the loops that keep the code small.
   void Taps(const RowPart& part, size_t source_index);
+  void DepthwiseTaps(const SourceShape& source);
+  void DepthwiseRows(const SourceShape& source, int64_t map_offset, int first_step, int rows);
   // A place in a window, as pointers reach it: bytes of the map, steps of tiles.
   struct Moved {
     int64_t map_bytes = 0;
