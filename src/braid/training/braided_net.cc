@@ -52,10 +52,11 @@ std::vector<ParameterSpec> BraidedNet::Specs(const model::Network& skeleton, int
 }
 
 BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub_networks,
-                       bool normalized, torch::Device device)
+                       bool normalized, torch::Device device, int bits)
     : skeleton_(skeleton),
       subs_(std::move(sub_networks)),
       device_(device),
+      bits_(bits),
       parameters_(Specs(skeleton, static_cast<int64_t>(subs_.size())), device),
       states_(skeleton.layers.size()),
       is_shortcut_source_(skeleton.layers.size(), 0),
@@ -161,7 +162,7 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
   torch::Tensor weight = parameters_[static_cast<size_t>(state.weight)];
   if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) {
     torch::Tensor& rounded = rounded_[static_cast<size_t>(layer)];
-    if (!rounded.defined()) rounded = RoundWeights(weight);
+    if (!rounded.defined()) rounded = RoundWeights(weight, LargestInteger(bits_));
     weight = rounded;
   }
   weight = Select(weight, 0, state.out[static_cast<size_t>(sub)]);
@@ -173,8 +174,25 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
 torch::Tensor BraidedNet::Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const {
   const double bound_value = bound(sub, layer);
   if (bounded(sub) && arithmetic_ == Arithmetic::kBounded) return torch::clamp(wide, 0, bound_value);
-  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) return RoundActivations(wide, bound_value);
+  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) {
+    return RoundActivations(wide, bound_value, LargestInteger(bits_));
+  }
   return keep ? torch::relu(wide) : torch::relu_(const_cast<torch::Tensor&>(wide));
+}
+
+// A bias is an integer in units of the accumulator. With 8 bits such a unit is a small part of a
+// level of the output; with fewer the rounding matters.
+torch::Tensor BraidedNet::BiasOf(int sub, int layer, const torch::Tensor& gain) {
+  const LayerState& state = states_[static_cast<size_t>(layer)];
+  const Selection& out = state.out[static_cast<size_t>(sub)];
+  const torch::Tensor bias =
+      Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, out);
+  if (bits_ == 8 || !bounded(sub) || arithmetic_ != Arithmetic::kRounded) return bias;
+  const torch::Tensor steps =
+      WeightSteps(parameters_[static_cast<size_t>(state.weight)], LargestInteger(bits_));
+  const double map_step = MapStep(sub, LayerAt(skeleton_, layer).input);
+  return RoundToSteps(
+      bias, Select(steps, 0, out).mul(gain.detach().abs()).mul_(map_step).clamp_min_(1e-12));
 }
 
 torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training,
@@ -204,8 +222,7 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
       torch::Tensor weight = SlicedWeight(sub, li);
       const torch::Tensor gain =
           Select(parameters_[static_cast<size_t>(state.gain)].select(0, sub), 0, state.out[s]);
-      const torch::Tensor bias =
-          Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, state.out[s]);
+      const torch::Tensor bias = BiasOf(sub, li, gain);
       const bool normalize = normalizing(sub) && layer.op == Op::kConv;
       if (!normalize) weight = weight * gain.view({-1, 1, 1, 1});
       // An image of one channel has no layout of its own, so the weights ask for it.
@@ -283,6 +300,13 @@ int BraidedNet::Find(GroupSet groups) const {
 
 double BraidedNet::bound(int sub, int layer) const {
   return bounds_.accessor<double, 2>()[sub][layer];
+}
+
+double BraidedNet::MapStep(int sub, int layer) const {
+  const Layer& l = LayerAt(skeleton_, layer);
+  if (l.op == Op::kInput) return kInputStep;
+  if (l.op == Op::kMaxPool) return MapStep(sub, l.input);
+  return bound(sub, layer) / LargestInteger(bits_);
 }
 
 torch::Tensor BraidedNet::weight(int layer) const {

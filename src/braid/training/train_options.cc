@@ -57,6 +57,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
                      "Start from the weights of another run's checkpoint; bounds are measured anew");
   command.add_option("--bounded-from", o.bounded_from, "Share of steps before rounding begins");
   command.add_option("--bound-rank", o.bound_rank, "Rank fraction of the ReLU bounds");
+  command.add_option("--bits", o.bits, "Of rounded weights and activations (8, which a model file holds)")
+      ->check(CLI::Range(2, 8));
   command
       .add_option("--validation", o.validation,
                   "Hold the last N training images out, and report accuracies on them instead of "
@@ -92,6 +94,7 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.narrow_weight, r.narrow_weight);
   Take(o.bounded_from, r.bounded_from);
   Take(o.bound_rank, r.bound_rank);
+  Take(o.bits, r.bits);
   Take(o.flip, r.flip);
   Take(o.freeze, r.freeze);
   Take(o.write_back, r.write_back);

@@ -298,30 +298,44 @@ TEST_F(TrainingTest, FineTunesWithRoundingFromAFloatRun) {
   EXPECT_EQ((*wider)->StartFrom(path).code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(TrainingTest, FewerBitsThanAFileHoldsAreTrainedButNotExported) {
+  const data::Dataset train = Quadrants(512, 1, 1), test = Quadrants(200, 1, 2);
+  Recipe recipe = Tiny("static");
+  recipe.bits = 4;
+  const auto trainer = Trained(recipe, train);
+  EXPECT_GT(EvaluateFloat(trainer->net(), trainer->family(), test)[0].accuracy, 0.9);
+  const auto network = ExportNetwork(trainer->net(), trainer->family(),
+                                     {trainer->net().Input(PixelTensor(train, 0, 8))});
+  EXPECT_EQ(network.status().code(), StatusCode::kFailedPrecondition);
+}
+
 TEST_F(TrainingTest, RoundsAsFakeQuantizationDoesForwardsAndBackwards) {
   torch::manual_seed(3);
   const double bound = 2.5;
-  torch::Tensor x = (torch::randn({4, 3, 9, 7}) * 2).set_requires_grad(true);
-  torch::Tensor y = x.detach().clone().set_requires_grad(true);
-  const torch::Tensor upstream = torch::randn(x.sizes());
-  const torch::Tensor ours = RoundActivations(x, bound);
-  const torch::Tensor reference =
-      torch::fake_quantize_per_tensor_affine(y, bound / 127, 0, 0, 127);
-  EXPECT_TRUE(torch::allclose(ours, reference, 1e-6, 1e-6));
-  (ours * upstream).sum().backward();
-  (reference * upstream).sum().backward();
-  EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
-  EXPECT_GT((x.grad() == 0).sum().item<int64_t>(), 0);
+  for (const int largest : {127, 7}) {
+    SCOPED_TRACE(largest);
+    torch::Tensor x = (torch::randn({4, 3, 9, 7}) * 2).set_requires_grad(true);
+    torch::Tensor y = x.detach().clone().set_requires_grad(true);
+    const torch::Tensor upstream = torch::randn(x.sizes());
+    const torch::Tensor ours = RoundActivations(x, bound, largest);
+    const torch::Tensor reference =
+        torch::fake_quantize_per_tensor_affine(y, bound / largest, 0, 0, largest);
+    EXPECT_TRUE(torch::allclose(ours, reference, 1e-6, 1e-6));
+    (ours * upstream).sum().backward();
+    (reference * upstream).sum().backward();
+    EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
+    EXPECT_GT((x.grad() == 0).sum().item<int64_t>(), 0);
 
-  torch::Tensor weight = torch::randn({6, 2, 3, 3}).set_requires_grad(true);
-  const torch::Tensor rounded = RoundWeights(weight);
-  const torch::Tensor step = weight.detach().abs().flatten(1).amax(1) / 127;
-  const torch::Tensor steps = rounded.detach() / step.view({6, 1, 1, 1});
-  EXPECT_TRUE(torch::allclose(steps, steps.round(), 0, 1e-4));
-  EXPECT_LE(((rounded - weight).detach().abs() / step.view({6, 1, 1, 1})).max().item<double>(),
-            0.5001);
-  rounded.sum().backward();
-  EXPECT_TRUE(torch::equal(weight.grad(), torch::ones_like(weight)));
+    torch::Tensor weight = torch::randn({6, 2, 3, 3}).set_requires_grad(true);
+    const torch::Tensor rounded = RoundWeights(weight, largest);
+    const torch::Tensor step = weight.detach().abs().flatten(1).amax(1) / largest;
+    const torch::Tensor steps = rounded.detach() / step.view({6, 1, 1, 1});
+    EXPECT_TRUE(torch::allclose(steps, steps.round(), 0, 1e-4));
+    EXPECT_LE(((rounded - weight).detach().abs() / step.view({6, 1, 1, 1})).max().item<double>(),
+              0.5001);
+    rounded.sum().backward();
+    EXPECT_TRUE(torch::equal(weight.grad(), torch::ones_like(weight)));
+  }
 }
 
 TEST_F(TrainingTest, ClipsAGradientToItsLargestNormAndLeavesSmallerOnes) {
