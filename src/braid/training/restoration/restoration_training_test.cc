@@ -12,8 +12,8 @@
 #include "braid/data/image_file.h"
 #include "braid/model/file.h"
 #include "braid/model/restoration.h"
-#include "braid/training/super_resolution/psnr_evaluation.h"
-#include "braid/training/super_resolution/super_resolution.h"
+#include "braid/training/restoration/psnr_evaluation.h"
+#include "braid/training/restoration/restoration.h"
 #include "braid/training/trainer.h"
 
 namespace braid::training {
@@ -35,11 +35,11 @@ std::vector<uint8_t> Rectangles(int height, int width, Rng& rng) {
   return pixels;
 }
 
-class SuperResolutionTrainingTest : public testing::Test {
+class RestorationTrainingTest : public testing::Test {
  protected:
   void SetUp() override {
     torch::set_num_threads(1);
-    folder_ = testing::TempDir() + "/braid_super_resolution_training";
+    folder_ = testing::TempDir() + "/braid_restoration_training";
     std::filesystem::remove_all(folder_);
     Rng rng(11);
     for (const char* set : {"T91", "Set5", "Set14"}) {
@@ -71,7 +71,7 @@ class SuperResolutionTrainingTest : public testing::Test {
   Recipe recipe_;
 };
 
-TEST_F(SuperResolutionTrainingTest, PassesBicubicInterpolationWithRoundedLayersToo) {
+TEST_F(RestorationTrainingTest, PassesBicubicInterpolationWithRoundedLayersToo) {
   const auto task = Load();
   const auto trainer = Trainer::Create(recipe_, *task, torch::kCPU);
   ASSERT_TRUE(trainer.ok()) << trainer.status().ToString();
@@ -92,7 +92,7 @@ TEST_F(SuperResolutionTrainingTest, PassesBicubicInterpolationWithRoundedLayersT
   EXPECT_EQ(nlohmann::json::parse(file->network.card)["psnr"], json["psnr"]);
 }
 
-TEST_F(SuperResolutionTrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
+TEST_F(RestorationTrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
   const auto task = Load(2);
   const auto straight = Trainer::Create(recipe_, *task, torch::kCPU);
   ASSERT_TRUE(straight.ok());
@@ -114,7 +114,7 @@ TEST_F(SuperResolutionTrainingTest, AResumedTrainingEndsWithTheSameNumbers) {
                            (*straight)->net().parameters().values()));
 }
 
-TEST_F(SuperResolutionTrainingTest, HoldsOutTheLastTrainingImages) {
+TEST_F(RestorationTrainingTest, HoldsOutTheLastTrainingImages) {
   const auto json = nlohmann::json::parse(Load(2)->DescribeData());
   EXPECT_EQ(json["train_split"], "t91[0:4]");
   ASSERT_EQ(json["test_sets"].size(), 1u);
@@ -122,7 +122,7 @@ TEST_F(SuperResolutionTrainingTest, HoldsOutTheLastTrainingImages) {
 }
 
 // The integers of the file beside the rounded float network, pixel by pixel.
-TEST_F(SuperResolutionTrainingTest, IntegersRestoreAsTheRoundedFloatNetworkDoes) {
+TEST_F(RestorationTrainingTest, IntegersRestoreAsTheRoundedFloatNetworkDoes) {
   const auto task = Load();
   recipe_.family = "dynamic";
   recipe_.policy = Policy::kJoint;
@@ -134,7 +134,7 @@ TEST_F(SuperResolutionTrainingTest, IntegersRestoreAsTheRoundedFloatNetworkDoes)
   ASSERT_TRUE(task->Finish(**trainer, recipe_, options).ok());
   const auto file = model::ReadModelFile(options.path);
   ASSERT_TRUE(file.ok());
-  const auto sets = std::vector{*data::LoadLumaSet("set5", {folder_})};
+  const auto sets = std::vector{*data::LoadDegradedSet("set5", {folder_})};
   ASSERT_EQ(file->network.points.size(), 4u);
   for (int sub = 0; sub < 4; ++sub) {
     const auto integer =
@@ -147,7 +147,7 @@ TEST_F(SuperResolutionTrainingTest, IntegersRestoreAsTheRoundedFloatNetworkDoes)
   }
 }
 
-TEST_F(SuperResolutionTrainingTest, RefusesClassifiersAndSums) {
+TEST_F(RestorationTrainingTest, RefusesClassifiersAndSums) {
   const auto task = Load();
   recipe_.family = "fluid2";
   EXPECT_EQ(Trainer::Create(recipe_, *task, torch::kCPU).status().code(),
