@@ -34,6 +34,7 @@ std::vector<Bytes> Seeds() {
   std::vector<Bytes> seeds;
   for (const uint64_t seed : {uint64_t{1}, uint64_t{2}}) {
     seeds.push_back(model::Serialize(model::MakeTestNetwork(seed)).value());
+    seeds.push_back(model::Serialize(model::MakeFormsNetwork(seed)).value());
   }
   return seeds;
 }

@@ -7,7 +7,7 @@
 #include "braid/base/check.h"
 #include "braid/base/clock.h"
 #include "braid/base/rng.h"
-#include "braid/model/layer_map.h"
+#include "braid/model/cost.h"
 #include "braid/runtime/execution.h"
 
 namespace braid::bench {
@@ -143,19 +143,7 @@ Result<FirstPlan> MakeFirstPlan(const model::Network& network,
 
 int64_t LayerMacs(const model::Network& network, GroupSet groups, model::LayerIndex index) {
   const model::Layer& layer = network.layers[static_cast<size_t>(index)];
-  if (layer.op != model::Op::kConv && layer.op != model::Op::kLinear) return 0;
-  const model::Layer& input = network.layers[static_cast<size_t>(layer.input)];
-  const model::WeightExtents extents = model::WeightExtentsOf(network, layer);
-  const int64_t window = int64_t{extents.kernel_h} * extents.kernel_w * layer.out_h * layer.out_w;
-  if (layer.dense || !input.Divided()) {
-    return window * model::ChannelsOf(layer, groups) * model::ChannelsOf(input, groups);
-  }
-  int64_t products = 0;  // each group reads only itself
-  for (const int g : groups) {
-    products += int64_t{layer.group_channels[static_cast<size_t>(g)]} *
-                input.group_channels[static_cast<size_t>(g)];
-  }
-  return window * products;
+  return model::LayerWeights(network, layer, groups, groups) * layer.out_h * layer.out_w;
 }
 
 }  // namespace braid::bench

@@ -58,16 +58,20 @@ Json DescribeLayer(const model::Network& network, size_t index) {
     return other == model::kNoLayer ? Json()
                                     : Json(network.layers[static_cast<size_t>(other)].name);
   };
+  Json more_inputs = Json::array();
+  for (const model::LayerIndex input : layer.more_inputs) more_inputs.push_back(name_of(input));
   const model::Window& w = layer.window;
   return {{"name", layer.name},
           {"op", OpName(layer.op)},
           {"input", name_of(layer.input)},
+          {"more_inputs", more_inputs},
           {"shortcut", name_of(layer.shortcut)},
           {"kernel", {w.kernel_h, w.kernel_w}},
           {"stride", {w.stride_h, w.stride_w}},
           {"padding", {w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}},
           {"activation", ActivationName(layer.activation)},
           {"dense", layer.dense},
+          {"filter_channels", layer.filter_channels},
           {"output", {layer.out_h, layer.out_w, layer.Channels()}},
           {"group_channels", layer.group_channels},
           {"weights", layer.weights.size()}};
@@ -153,13 +157,16 @@ void Print(const Json& report) {
     std::string op = layer["op"];
     if (!layer["dense"].get<bool>()) op += ", grouped";
     if (!layer["shortcut"].is_null()) op += ", + " + layer["shortcut"].get<std::string>();
+    const int width = layer["filter_channels"];
+    if (width > 0) op += fmt::format(", {} a filter", width);
+    std::string inputs = layer["input"].is_null() ? "" : layer["input"].get<std::string>();
+    for (const Json& input : layer["more_inputs"]) inputs += " " + input.get<std::string>();
     std::string channels;
     for (const Json& value : layer["group_channels"]) {
       channels += (channels.empty() ? "" : " ") + value.dump();
     }
     rows.push_back({layer["name"], op,
-                    layer["input"].is_null() ? "" : layer["input"].get<std::string>(),
-                    Dimensions(layer["kernel"]), Dimensions(layer["stride"]),
+                    inputs, Dimensions(layer["kernel"]), Dimensions(layer["stride"]),
                     Dimensions(layer["output"]), channels, layer["weights"].dump()});
   }
   fmt::print("\n");

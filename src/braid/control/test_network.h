@@ -33,6 +33,7 @@ inline model::Network MakeTestNetwork(int groups) {
   model::Layer head;
   head.op = model::Op::kLinear;
   head.input = 2;
+  head.out_h = head.out_w = 1;
   head.activation = model::Activation::kLogits;
   head.group_channels = {10};
   network.layers = {input, conv, second, head};

@@ -1,6 +1,7 @@
 #include "braid/kernels/kernel_set.h"
 
 #include "braid/base/check.h"
+#include "braid/kernels/reference/filters.h"
 #include "braid/kernels/reference/pooling.h"
 #include "braid/kernels/reference/requantization.h"
 #if defined(__x86_64__)
@@ -17,6 +18,7 @@ constexpr KernelSet Reference(Path path) {
       .requantize = reference::Requantize,
       .max_pool = reference::MaxPool,
       .sum_pool = reference::SumPool,
+      .filter_sums = reference::FilterSums,
   };
 }
 constexpr KernelSet kScalarKernels = Reference(Path::kScalar);
@@ -29,6 +31,7 @@ constexpr KernelSet Vectorized(Path path) {
       .requantize = x86::RequantizeAvx2,
       .max_pool = x86::MaxPoolAvx2,
       .sum_pool = x86::SumPoolAvx2,
+      .filter_sums = reference::FilterSums,
   };
 }
 constexpr KernelSet kAvx2Kernels = Vectorized(Path::kAvx2);

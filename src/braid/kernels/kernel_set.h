@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "braid/kernels/convolution/kernel_call.h"
 #include "braid/kernels/convolution/shape.h"
 #include "braid/kernels/geometry.h"
 #include "braid/kernels/path.h"
@@ -18,6 +19,16 @@ struct PoolShape {
   SourceShape source;
   OutputShape output;
   int rows = 1, columns = 1;  // of the output
+};
+
+// A convolution whose filters read `filter_channels` channels each: depthwise where that is 1. The
+// source's channels are blocks of as many, the outputs as many equal runs; outputs of run i read
+// block i.
+struct FilterShape {
+  SourceShape source;
+  OutputShape output;
+  int columns = 1;  // of the output
+  int filter_channels = 1;
 };
 
 // All functions are pure, allocate nothing, take no lock, and run on any thread. Pointers are
@@ -34,6 +45,11 @@ struct KernelSet {
   // last pixel. max_pool keeps the map's encoding; sum_pool starts from zero, wide strides.
   void (*max_pool)(const PoolShape& shape, int64_t n, const uint8_t* input, uint8_t* output);
   void (*sum_pool)(const PoolShape& shape, int64_t n, const uint8_t* input, int32_t* accumulators);
+
+  // Sums, without bias, of output rows [rows.begin, rows.end) of one image; `image` at the window
+  // of its output (0, 0), `weights` [kernel_h, kernel_w, filter_channels, outputs], wide strides.
+  void (*filter_sums)(const FilterShape& shape, Range rows, const uint8_t* image,
+                      const int8_t* weights, int32_t* sums);
 };
 
 // `path` must be supported by this processor (PathSupported); checked. Valid for ever.

@@ -18,8 +18,8 @@ class AccumulatorBounds {
   AccumulatorBounds(const Network& network, const Layer& layer);
 
   // The largest magnitude that the products of output channel `channel` with the input channels of
-  // `groups` can add up to, in any order and over any part of them; without bias and shortcut. An
-  // input that is not divided counts whole.
+  // `groups` can add up to, in any order and over any part of them; without bias and shortcut.
+  // Inputs that are not divided count whole.
   int64_t Products(int channel, GroupSet groups) const;
 
  private:
@@ -27,9 +27,9 @@ class AccumulatorBounds {
     return static_cast<size_t>(channel) * groups_ + static_cast<size_t>(group);
   }
 
-  bool input_divided_;
-  size_t groups_;              // of input channels: 1 where the input is not divided
+  size_t groups_;              // of input channels
   std::vector<int64_t> sums_;  // [output channel, group of input channels]
+  std::vector<int64_t> whole_;  // [output channel] from inputs that are not divided
 };
 
 }  // namespace braid::model

@@ -9,16 +9,19 @@ namespace {
 
 // Products [output channel, input channel] of one layer where `local` groups are computed as part
 // of the sub-network of `groups`.
-int64_t ChannelPairs(const Layer& layer, const Layer& input, GroupSet groups, GroupSet local) {
+int64_t ChannelPairs(const Network& network, const Layer& layer, GroupSet groups, GroupSet local) {
   // A head sums over its inputs: each device takes the channels that it computed itself.
-  if (layer.op == Op::kLinear) return int64_t{layer.Channels()} * ChannelsOf(input, local);
-  if (layer.dense || !input.Divided()) {
-    return int64_t{ChannelsOf(layer, local)} * ChannelsOf(input, groups);
+  if (layer.op == Op::kLinear) {
+    return int64_t{layer.Channels()} * InputChannelsOf(network, layer, local);
   }
+  if (layer.filter_channels > 0) return int64_t{ChannelsOf(layer, local)} * layer.filter_channels;
   int64_t pairs = 0;
-  for (const int group : local) {
-    const GroupSet own = GroupSet::Single(group);
-    pairs += int64_t{ChannelsOf(layer, own)} * ChannelsOf(input, own);
+  for (const InputBlock& block : InputBlocksOf(network, layer)) {
+    if (block.divided && !groups.Contains(block.group)) continue;
+    for (const int group : local) {
+      if (!Reads(layer, group, block)) continue;
+      pairs += int64_t{ChannelsOf(layer, GroupSet::Single(group))} * block.channels;
+    }
   }
   return pairs;
 }
@@ -27,16 +30,33 @@ bool HasWeights(const Layer& layer) { return layer.op == Op::kConv || layer.op =
 
 }  // namespace
 
+int64_t LayerWeights(const Network& network, const Layer& layer, GroupSet groups, GroupSet local) {
+  if (!HasWeights(layer)) return 0;
+  const WeightExtents extents = WeightExtentsOf(network, layer);
+  return ChannelPairs(network, layer, groups, local) * extents.kernel_h * extents.kernel_w;
+}
+
+std::vector<bool> ExchangedLayers(const Network& network, const std::vector<bool>& needed) {
+  std::vector<bool> exchanged(network.layers.size(), false);
+  for (size_t i = 0; i < network.layers.size(); ++i) {
+    const Layer& layer = network.layers[i];
+    // Pools and grouped convolutions keep to their group, and heads exchange partial sums instead.
+    if (!needed[i] || layer.op != Op::kConv || !layer.dense) continue;
+    for (const LayerIndex input : layer.Inputs()) {
+      const auto at = static_cast<size_t>(input);
+      exchanged[at] = network.layers[at].Divided();
+    }
+  }
+  return exchanged;
+}
+
 Cost LocalCost(const Network& network, GroupSet groups, GroupSet local, LayerIndex head) {
   const std::vector<bool> needed = NeededLayers(network, head);
   Cost cost;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
     if (!needed[i] || !HasWeights(layer)) continue;
-    const Layer& input = network.layers[static_cast<size_t>(layer.input)];
-    const WeightExtents extents = WeightExtentsOf(network, layer);
-    const int64_t weights =
-        ChannelPairs(layer, input, groups, local) * extents.kernel_h * extents.kernel_w;
+    const int64_t weights = LayerWeights(network, layer, groups, local);
     cost.weight_bytes += weights;
     cost.macs += weights * layer.out_h * layer.out_w;
   }
@@ -61,10 +81,7 @@ int64_t ShareWeightBytes(const Network& network, GroupSet share) {
   int64_t bytes = 0;
   for (const Layer& layer : network.layers) {
     if (!HasWeights(layer)) continue;
-    const Layer& input = network.layers[static_cast<size_t>(layer.input)];
-    const WeightExtents extents = WeightExtentsOf(network, layer);
-    const GroupSet rows = layer.op == Op::kLinear ? all : share;
-    bytes += ChannelPairs(layer, input, all, rows) * extents.kernel_h * extents.kernel_w;
+    bytes += LayerWeights(network, layer, all, layer.op == Op::kLinear ? all : share);
   }
   return bytes;
 }
@@ -72,17 +89,11 @@ int64_t ShareWeightBytes(const Network& network, GroupSet share) {
 int64_t ExchangeBytes(const Network& network, GroupSet groups, GroupSet local, LayerIndex head) {
   if (local == groups) return 0;
   const std::vector<bool> needed = NeededLayers(network, head);
-  std::vector<bool> exchanged(network.layers.size(), false);
-  for (size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    if (needed[i] && layer.op == Op::kConv && layer.dense) {
-      exchanged[static_cast<size_t>(layer.input)] = true;
-    }
-  }
+  const std::vector<bool> exchanged = ExchangedLayers(network, needed);
   int64_t bytes = 0;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    if (exchanged[i] && layer.Divided()) bytes += MapShapeOf(layer, local).Elements();
+    if (exchanged[i]) bytes += MapShapeOf(layer, local).Elements();
   }
   return bytes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "braid/model/network.h"
 #include "braid/tensor/group_set.h"
@@ -17,6 +18,10 @@ struct Cost {
     return {macs + other.macs, weight_bytes + other.weight_bytes};
   }
 };
+
+// Weights that a layer reads where `local` groups are computed as part of the sub-network of
+// `groups`: 0 for layers without. Times the layer's positions, its multiply-adds.
+int64_t LayerWeights(const Network& network, const Layer& layer, GroupSet groups, GroupSet local);
 
 // One run of the sub-network of `groups` up to `head`; layers that the head does not need are free.
 // Multiplications with padding count, as is the custom.
@@ -33,6 +38,10 @@ Cost PointCost(const Network& network, const OperatingPoint& point);
 // every divided layer the rows of its groups against all groups (cross weights included), and the
 // heads whole, because they are replicated.
 int64_t ShareWeightBytes(const Network& network, GroupSet share);
+
+// The layers whose maps devices of one sub-network exchange among `needed` ones (NeededLayers): the
+// divided ones that a dense convolution reads. [layers]
+std::vector<bool> ExchangedLayers(const Network& network, const std::vector<bool>& needed);
 
 // Bytes of the maps that devices with `local` groups send to each peer in one run (per image):
 // the map of every divided layer that a dense layer reads. 0 when local == groups.

@@ -16,7 +16,7 @@ namespace {
 
 // The frame of docs/model-format.md: magic, version, SHA-256 of the body, body.
 constexpr std::array<uint8_t, 6> kMagic = {'B', 'R', 'A', 'I', 'D', 0x1a};
-constexpr uint16_t kFormatVersion = 1;
+constexpr int kFormatVersion = 2;  // the newest
 constexpr size_t kVersionOffset = kMagic.size();
 constexpr size_t kDigestOffset = 8;
 constexpr size_t kBodyOffset = kDigestOffset + sizeof(Sha256Digest);
@@ -24,7 +24,9 @@ constexpr size_t kBodyOffset = kDigestOffset + sizeof(Sha256Digest);
 // Most of what EncodeBody would write; FlatBuffers must not be asked for more than it can hold.
 uint64_t EncodedBytesAtMost(const Network& network) {
   uint64_t bytes = (1 << 16) + network.card.size() + network.test_images.size();
-  for (const Layer& layer : network.layers) bytes += 1024 + layer.weights.size();
+  for (const Layer& layer : network.layers) {
+    bytes += 1024 + layer.weights.size() + layer.more_inputs.size() * sizeof(int32_t);
+  }
   for (const SubNetwork& sub_network : network.sub_networks) {
     bytes += 64 + sub_network.map_digests.size();
     for (const LayerTables& tables : sub_network.tables) {
@@ -34,6 +36,14 @@ uint64_t EncodedBytesAtMost(const Network& network) {
   }
   bytes += network.points.size() * 512 + network.labels.size() * (kMaxNameBytes + 16);
   return bytes;
+}
+
+// The version whose readers understand the whole of `network`: a network has one.
+int VersionOf(const Network& network) {
+  for (const Layer& layer : network.layers) {
+    if (!layer.more_inputs.empty() || layer.filter_channels != 0) return 2;
+  }
+  return 1;
 }
 
 Status DamageReport(std::span<const uint8_t> body) {
@@ -59,8 +69,7 @@ Result<std::vector<uint8_t>> Serialize(const Network& network) {
   const Sha256Digest digest = Sha256(body);
   std::vector<uint8_t> bytes(kBodyOffset + body.size());
   std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
-  bytes[kVersionOffset] = kFormatVersion & 0xff;
-  bytes[kVersionOffset + 1] = kFormatVersion >> 8;
+  bytes[kVersionOffset] = static_cast<uint8_t>(VersionOf(network));
   std::copy(digest.begin(), digest.end(), bytes.begin() + kDigestOffset);
   std::copy(body.begin(), body.end(), bytes.begin() + kBodyOffset);
   return bytes;
@@ -79,15 +88,19 @@ Result<ModelFile> Parse(std::span<const uint8_t> bytes) {
         fmt::format("truncated: {} bytes, the header alone has {}", bytes.size(), kBodyOffset));
   }
   const int version = bytes[kVersionOffset] | bytes[kVersionOffset + 1] << 8;
-  if (version != kFormatVersion) {
-    return Unimplemented(
-        fmt::format("format version {}, this program reads version {}", version, kFormatVersion));
+  if (version < 1 || version > kFormatVersion) {
+    return Unimplemented(fmt::format("format version {}, this program reads versions 1 to {}",
+                                     version, kFormatVersion));
   }
   const std::span<const uint8_t> stated = bytes.subspan(kDigestOffset, sizeof(Sha256Digest));
   const std::span<const uint8_t> body = bytes.subspan(kBodyOffset);
   const Sha256Digest digest = Sha256(body);
   if (!std::equal(digest.begin(), digest.end(), stated.begin())) return DamageReport(body);
   BRAID_ASSIGN_OR_RETURN(Network network, DecodeBody(body));
+  if (VersionOf(network) != version) {
+    return InvalidArgument(fmt::format("format version {}, but the layers are those of version {}",
+                                       version, VersionOf(network)));
+  }
   BRAID_RETURN_IF_ERROR(Validate(network));
   return ModelFile{.network = std::move(network), .digest = ToHex(Sha256(bytes))};
 }

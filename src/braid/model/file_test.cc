@@ -51,6 +51,8 @@ void ExpectEqual(const Layer& a, const Layer& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.op, b.op);
   EXPECT_EQ(a.input, b.input);
+  EXPECT_EQ(a.more_inputs, b.more_inputs);
+  EXPECT_EQ(a.filter_channels, b.filter_channels);
   EXPECT_EQ(a.shortcut, b.shortcut);
   EXPECT_EQ(a.window, b.window);
   EXPECT_EQ(a.activation, b.activation);
@@ -105,7 +107,7 @@ void ExpectEqual(const Network& a, const Network& b) {
 
 TEST(ModelFileTest, ReadsBackWhatItWrites) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    Network network = MakeTestNetwork(seed);
+    Network network = seed % 4 < 2 ? MakeTestNetwork(seed) : MakeFormsNetwork(seed);
     if (seed % 2 == 0) network = WithVectors(std::move(network));
     const Result<std::vector<uint8_t>> bytes = Serialize(network);
     ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
@@ -284,8 +286,8 @@ TEST(ModelFileTest, SaysWhatTheFrameLacks) {
   EXPECT_EQ(Parse(std::span(bytes).first(20)).status().message(),
             "truncated: 20 bytes, the header alone has 40");
   EXPECT_EQ(Parse(std::span(bytes).first(kHeaderBytes)).status().code(), StatusCode::kDataLoss);
-  bytes[6] = 2;
-  EXPECT_EQ(Parse(bytes).status().message(), "format version 2, this program reads version 1");
+  bytes[6] = 3;
+  EXPECT_EQ(Parse(bytes).status().message(), "format version 3, this program reads versions 1 to 2");
   EXPECT_EQ(Parse(bytes).status().code(), StatusCode::kUnimplemented);
 }
 

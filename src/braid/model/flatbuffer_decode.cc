@@ -197,6 +197,8 @@ class Decoder {
     if (const fb::Weights* weights = from.weights(); weights != nullptr) {
       BRAID_ASSIGN_OR_RETURN(to.weights, ReadWeights(field + ".weights", *weights));
     }
+    BRAID_ASSIGN_OR_RETURN(to.more_inputs, Numbers(field + ".more_inputs", from.more_inputs()));
+    to.filter_channels = from.filter_channels();
     return to;
   }
 

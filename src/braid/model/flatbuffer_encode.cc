@@ -46,9 +46,11 @@ Offset<fb::Layer> PutLayer(FlatBufferBuilder& builder, const Layer& layer) {
   const auto window = PutWindow(builder, layer.window);
   const auto group_channels = PutVector(builder, layer.group_channels);
   const auto weights = PutWeights(builder, layer.weights);
+  const auto more_inputs = PutVector(builder, layer.more_inputs);
   return fb::CreateLayer(builder, name, static_cast<fb::Op>(layer.op), layer.input, layer.shortcut,
                          window, static_cast<fb::Activation>(layer.activation), layer.dense,
-                         layer.out_h, layer.out_w, group_channels, weights);
+                         layer.out_h, layer.out_w, group_channels, weights, more_inputs,
+                         layer.filter_channels);
 }
 
 Offset<fb::SubNetwork> PutSubNetwork(FlatBufferBuilder& builder, const SubNetwork& sub_network) {

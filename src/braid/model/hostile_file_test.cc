@@ -145,6 +145,17 @@ TEST(HostileFileTest, RefusesPortsThatItDoesNotServe) {
               StartsWith("outputs"));
 }
 
+TEST(HostileFileTest, DoesNotCopyOneListOfInputsManyTimes) {
+  const std::vector<uint8_t> bytes = ForgeSparse([](flatbuffers::FlatBufferBuilder& builder) {
+    const auto inputs = builder.CreateVector(std::vector<int32_t>(1 << 20, 0));
+    fb::LayerBuilder layer(builder);
+    layer.add_more_inputs(inputs);
+    const auto layers = builder.CreateVector(std::vector(4096, layer.Finish()));  // 16 GB, if copied
+    return [=](fb::NetworkBuilder& network) { network.add_layers(layers); };
+  });
+  EXPECT_EQ(Parse(bytes).status().message(), "layers[1].more_inputs: the parts of the file overlap");
+}
+
 TEST(HostileFileTest, RefusesUnknownOperators) {
   EXPECT_EQ(Parse(Forge([](fb::NetworkT& n) { n.layers[1]->op = static_cast<fb::Op>(200); }))
                 .status()

@@ -32,13 +32,53 @@ bool HasMapHead(const Network& network) {
   return false;
 }
 
-WeightExtents WeightExtentsOf(const Network& network, const Layer& layer) {
+std::vector<InputBlock> InputBlocksOf(const Network& network, const Layer& layer) {
+  std::vector<InputBlock> blocks;
+  int first = 0;
+  const std::vector<LayerIndex> inputs = layer.Inputs();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Layer& map = network.layers[static_cast<size_t>(inputs[i])];
+    for (size_t g = 0; g < map.group_channels.size(); ++g) {
+      const int channels = map.group_channels[g];
+      blocks.push_back({.input = i,
+                        .map = inputs[i],
+                        .group = static_cast<int>(g),
+                        .divided = map.Divided(),
+                        .first_channel = first,
+                        .channels = channels});
+      first += channels;
+    }
+  }
+  return blocks;
+}
+
+bool Reads(const Layer& layer, int out_group, const InputBlock& block) {
+  return !block.divided || layer.dense || block.group == out_group;
+}
+
+int InputChannelsOf(const Network& network, const Layer& layer, GroupSet groups) {
+  int channels = 0;
+  for (const LayerIndex input : layer.Inputs()) {
+    channels += ChannelsOf(network.layers[static_cast<size_t>(input)], groups);
+  }
+  return channels;
+}
+
+FilterBlocks FilterBlocksOf(const Network& network, const Layer& layer, int group) {
   const Layer& input = network.layers[static_cast<size_t>(layer.input)];
+  const auto at = static_cast<size_t>(group);
+  const int count = input.group_channels[at] / layer.filter_channels;
+  return {.count = count, .outputs = layer.group_channels[at] / count};
+}
+
+WeightExtents WeightExtentsOf(const Network& network, const Layer& layer) {
   const Window window = WindowOf(network, layer);
   return {.outputs = layer.Channels(),
           .kernel_h = window.kernel_h,
           .kernel_w = window.kernel_w,
-          .inputs = input.Channels()};
+          .inputs = layer.filter_channels > 0
+                        ? layer.filter_channels
+                        : InputChannelsOf(network, layer, GroupSet::First(network.groups))};
 }
 
 std::vector<bool> NeededLayers(const Network& network, LayerIndex head) {
@@ -46,9 +86,9 @@ std::vector<bool> NeededLayers(const Network& network, LayerIndex head) {
   needed[static_cast<size_t>(head)] = true;
   for (size_t i = static_cast<size_t>(head) + 1; i-- > 0;) {
     if (!needed[i]) continue;
-    for (const LayerIndex used : {network.layers[i].input, network.layers[i].shortcut}) {
-      if (used != kNoLayer) needed[static_cast<size_t>(used)] = true;
-    }
+    const Layer& layer = network.layers[i];
+    for (const LayerIndex used : layer.Inputs()) needed[static_cast<size_t>(used)] = true;
+    if (layer.shortcut != kNoLayer) needed[static_cast<size_t>(layer.shortcut)] = true;
   }
   return needed;
 }

@@ -42,6 +42,31 @@ Window WindowOf(const Network& network, const Layer& layer);
 // Whether some head answers with a map and not with one row of logits.
 bool HasMapHead(const Network& network);
 
+// A run of a layer's input channels: those of one of its maps in one channel group, or all of a map
+// that is not divided.
+struct InputBlock {
+  size_t input = 0;   // which of the layer's inputs
+  LayerIndex map = kNoLayer;  // the layer whose map that is
+  int group = 0;      // 0 where the map is not divided
+  bool divided = true;
+  int first_channel = 0;  // among the layer's input channels
+  int channels = 0;
+};
+// All blocks of a layer (not kInput) in the order of its input channels: map after map, in each
+// group after group. What a channel of group g reads of a layer that is not dense: the blocks of g
+// and of maps that are not divided.
+std::vector<InputBlock> InputBlocksOf(const Network& network, const Layer& layer);
+// Whether output channels of `out_group` read `block`, where both are part of the sub-network.
+bool Reads(const Layer& layer, int out_group, const InputBlock& block);
+// Channels of all maps that `layer` reads, in `groups`.
+int InputChannelsOf(const Network& network, const Layer& layer, GroupSet groups);
+
+// Filter blocks (Layer::filter_channels > 0) of channel group `group`, and outputs of each.
+struct FilterBlocks {
+  int count = 0, outputs = 0;
+};
+FilterBlocks FilterBlocksOf(const Network& network, const Layer& layer, int group);
+
 // Extents of the weights of `layer` (kConv or kLinear): OHWI, over all groups.
 struct WeightExtents {
   int64_t outputs = 0, kernel_h = 0, kernel_w = 0, inputs = 0;

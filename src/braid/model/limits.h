@@ -9,6 +9,8 @@ namespace braid::model {
 // FlatBuffers offsets end at 2 GiB; half of it keeps every sum of offsets in 32 bits.
 inline constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 inline constexpr int kMaxLayers = 4096;
+// Maps that one layer reads. The blocks of published dense networks have up to 49.
+inline constexpr int kMaxInputs = 64;
 inline constexpr int kMaxSubNetworks = 4096;
 // Table sets in all (layers x sub-networks): each costs about 100 bytes once loaded, whatever the
 // file holds for it.

@@ -43,6 +43,9 @@ struct Layer {
   std::string name;
   Op op = Op::kInput;
   LayerIndex input = kNoLayer;  // whose map this layer reads
+  // Concatenation: further maps of the same height and width, whose channels follow those of
+  // `input` in this order. All distinct; kConv and kLinear only.
+  std::vector<LayerIndex> more_inputs;
   // Residual addition: the wide value of this earlier layer (same shape and group channels; its
   // accumulator + bias [+ its own shortcut], before requantization) is rescaled and added before
   // this layer's clamp. kConv only.
@@ -52,15 +55,27 @@ struct Layer {
   // Dense: every group reads every group of the sub-network (cross weights). Not dense: each group
   // reads only itself (grouped convolution), so no exchange happens.
   bool dense = true;
+  // Input channels that a filter reads; 0: all (grouped convolution; 1: depthwise). In each channel
+  // group, the input's channels are cut into blocks of as many and the outputs into as many equal
+  // runs; outputs of run i read block i. A kConv that is not dense and reads one divided map.
+  int filter_channels = 0;
   int out_h = 0, out_w = 0;  // from the input's size and the window; stored so that files show it
   // Output channels of each channel group; kInput and kLinear are not divided and hold one entry.
   std::vector<int> group_channels;
   // OHWI [out channels, kernel_h, kernel_w, in channels], -127..127; channels of group g follow
-  // those of group g-1. The kernel of a kLinear without a window is its input map's [H,W]. Empty
-  // for pools and input.
-  // Where !dense, blocks that cross groups are stored as zeros and never read.
+  // those of group g-1, and those of an input those of the input before it. The kernel of a kLinear
+  // without a window is its input map's [H,W]. Empty for pools and input.
+  // Where !dense, blocks that cross groups are stored as zeros and never read; where filters read
+  // filter_channels, those are the in channels.
   std::vector<int8_t> weights;
 
+  // All maps that the layer reads, in the order of its weights; none for kInput.
+  std::vector<LayerIndex> Inputs() const {
+    std::vector<LayerIndex> inputs;
+    if (input != kNoLayer) inputs.push_back(input);
+    inputs.insert(inputs.end(), more_inputs.begin(), more_inputs.end());
+    return inputs;
+  }
   bool Divided() const { return op != Op::kInput && op != Op::kLinear; }
   int Channels() const {
     int sum = 0;

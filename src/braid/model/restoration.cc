@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -42,7 +43,10 @@ Result<int> RestorationRadius(const Network& network) {
     if (!KeepsSize(WindowOf(network, layer))) {
       return NoRestorer(fmt::format("layers[{}] does not keep its map's size", i));
     }
-    radius[i] = radius[static_cast<size_t>(layer.input)] + layer.window.pad_top;
+    for (const LayerIndex input : layer.Inputs()) {
+      radius[i] = std::max(radius[i], radius[static_cast<size_t>(input)]);
+    }
+    radius[i] += layer.window.pad_top;
     if (layer.shortcut != kNoLayer) {
       radius[i] = std::max(radius[i], radius[static_cast<size_t>(layer.shortcut)]);
     }

@@ -20,10 +20,7 @@ inline constexpr LayerIndex kTestDense = 5;    // dense convolution 1x1, signed,
 inline constexpr LayerIndex kTestSum = 6;      // sum 3x3, 1x1x{4,8}
 inline constexpr LayerIndex kTestLast = 7;     // the last head
 
-// Two groups, three sub-networks ({0}, {1}, {0,1}), five points. Values follow from `seed`.
-inline Network MakeTestNetwork(uint64_t seed = 1) {
-  Rng rng(seed);
-  Network network;
+inline void AddTestLayers(Network& network, Rng& rng) {
   network.name = "test_s1";
   network.groups = 2;
   network.input_h = network.input_w = 6;
@@ -67,7 +64,10 @@ inline Network MakeTestNetwork(uint64_t seed = 1) {
     const bool input_in_second = i % 8 >= 4;
     if (output_in_second != input_in_second) grouped.weights[i] = 0;
   }
+}
 
+// Tables of {0}, {1} and {0,1}.
+inline void AddTestSubNetworks(Network& network, Rng& rng) {
   for (const uint32_t mask : {1u, 2u, 3u}) {
     SubNetwork sub_network{.groups = GroupSet(mask), .tables = {}};
     for (const Layer& layer : network.layers) {
@@ -94,7 +94,9 @@ inline Network MakeTestNetwork(uint64_t seed = 1) {
     }
     network.sub_networks.push_back(std::move(sub_network));
   }
+}
 
+inline void AddTestPoints(Network& network) {
   const auto add_point = [&](const char* name, std::vector<int> terms, LayerIndex head) {
     OperatingPoint point{.name = name, .terms = std::move(terms), .head = head, .accuracy = 0.5};
     const Cost cost = PointCost(network, point);
@@ -107,6 +109,50 @@ inline Network MakeTestNetwork(uint64_t seed = 1) {
   add_point("g0+1", {2}, kTestLast);
   add_point("g0,1", {0, 1}, kTestLast);
   add_point("g0+1/e0", {2}, kTestExit);
+}
+
+// Two groups, three sub-networks ({0}, {1}, {0,1}), five points. Values follow from `seed`.
+inline Network MakeTestNetwork(uint64_t seed = 1) {
+  Rng rng(seed);
+  Network network;
+  AddTestLayers(network, rng);
+  AddTestSubNetworks(network, rng);
+  AddTestPoints(network);
+  return network;
+}
+
+// The same with the forms of format version 2: "grouped" reads the image beside kTestFirst, the
+// maximum is a depthwise convolution, and the sum a dense one that reads kTestDense and kTestMax.
+inline Network MakeFormsNetwork(uint64_t seed = 1) {
+  Rng rng(seed);
+  Network network;
+  AddTestLayers(network, rng);
+  network.name = "forms_s1";
+  const auto refill = [&rng](Layer& layer, int weights) {
+    layer.weights.clear();
+    for (int i = 0; i < weights; ++i) {
+      layer.weights.push_back(static_cast<int8_t>(rng.Between(-127, 127)));
+    }
+  };
+  Layer& grouped = network.layers[kTestGrouped];
+  grouped.more_inputs = {kTestInput};
+  refill(grouped, 8 * 9 * 9);
+  for (size_t i = 0; i < grouped.weights.size(); ++i) {
+    const bool output_in_second = i / (9 * 9) >= 4;
+    const bool input_in_second = i % 9 >= 4;
+    if (i % 9 != 8 && output_in_second != input_in_second) grouped.weights[i] = 0;
+  }
+  Layer& depthwise = network.layers[kTestMax];
+  depthwise.op = Op::kConv;
+  depthwise.dense = false;
+  depthwise.filter_channels = 1;
+  refill(depthwise, 8 * 4);
+  Layer& joined = network.layers[kTestSum];
+  joined.op = Op::kConv;
+  joined.more_inputs = {kTestMax};
+  refill(joined, 12 * 9 * (12 + 8));
+  AddTestSubNetworks(network, rng);
+  AddTestPoints(network);
   return network;
 }
 

@@ -46,9 +46,8 @@ std::vector<DigestSlot> DigestSlots(const Network& network, GroupSet groups) {
     const Layer& layer = network.layers[i];
     if (layer.op == Op::kLinear) needed[i] = true;
     if (!needed[i]) continue;
-    for (const LayerIndex used : {layer.input, layer.shortcut}) {
-      if (used != kNoLayer) needed[static_cast<size_t>(used)] = true;
-    }
+    for (const LayerIndex used : layer.Inputs()) needed[static_cast<size_t>(used)] = true;
+    if (layer.shortcut != kNoLayer) needed[static_cast<size_t>(layer.shortcut)] = true;
   }
   std::vector<DigestSlot> slots;
   for (size_t i = 0; i < network.layers.size(); ++i) {

@@ -49,6 +49,7 @@ class LayerValidator {
     BRAID_RETURN_IF_ERROR(ActivationAndDensity());
     BRAID_RETURN_IF_ERROR(Shape());
     BRAID_RETURN_IF_ERROR(Channels());
+    BRAID_RETURN_IF_ERROR(Filters());
     BRAID_RETURN_IF_ERROR(Shortcut());
     return Weights();
   }
@@ -74,6 +75,8 @@ class LayerValidator {
 
   Status Input() const {
     if (layer_.input != kNoLayer) return Error("input", "an input reads no layer");
+    if (!layer_.more_inputs.empty()) return Error("more_inputs", "an input reads no layer");
+    if (layer_.filter_channels != 0) return Error("filter_channels", "an input has no filters");
     if (layer_.shortcut != kNoLayer) return Error("shortcut", "an input has none");
     if (layer_.window != Window{}) return Error("window", "an input has none");
     if (!layer_.dense) return Error("dense", "only a convolution can be grouped");
@@ -93,17 +96,52 @@ class LayerValidator {
   }
 
   Status Source() const {
-    if (layer_.input < 0 || layer_.input >= static_cast<LayerIndex>(index_)) {
-      return Error("input", fmt::format("layer {}, expected an earlier layer", layer_.input));
+    BRAID_RETURN_IF_ERROR(Readable("input", layer_.input));
+    if (layer_.more_inputs.empty()) return OkStatus();
+    if (layer_.op != Op::kConv && layer_.op != Op::kLinear) {
+      return Error("more_inputs", "only a convolution or a head reads several maps");
     }
-    const Layer& source = SourceLayer();
+    const std::vector<LayerIndex> inputs = layer_.Inputs();
+    if (inputs.size() > static_cast<size_t>(kMaxInputs)) {
+      return Error("more_inputs", fmt::format("{} inputs in all, at most {}", inputs.size(),
+                                              kMaxInputs));
+    }
+    int64_t channels = SourceLayer().Channels();
+    for (size_t i = 0; i < layer_.more_inputs.size(); ++i) {
+      const std::string field = fmt::format("more_inputs[{}]", i);
+      const LayerIndex input = layer_.more_inputs[i];
+      BRAID_RETURN_IF_ERROR(Readable(field, input));
+      const auto before = inputs.begin() + static_cast<ptrdiff_t>(i) + 1;
+      if (std::find(inputs.begin(), before, input) != before) {
+        return Error(field, fmt::format("layer {} again", input));
+      }
+      const Layer& map = network_.layers[static_cast<size_t>(input)];
+      if (map.out_h != SourceLayer().out_h || map.out_w != SourceLayer().out_w) {
+        return Error(field, fmt::format("a map of {}x{}, that of the first input is {}x{}",
+                                        map.out_h, map.out_w, SourceLayer().out_h,
+                                        SourceLayer().out_w));
+      }
+      channels += map.Channels();
+    }
+    if (channels > kMaxChannels) {
+      return Error("more_inputs",
+                   fmt::format("{} channels in all, at most {}", channels, kMaxChannels));
+    }
+    return OkStatus();
+  }
+
+  Status Readable(const std::string& field, LayerIndex input) const {
+    if (input < 0 || input >= static_cast<LayerIndex>(index_)) {
+      return Error(field, fmt::format("layer {}, expected an earlier layer", input));
+    }
+    const Layer& source = network_.layers[static_cast<size_t>(input)];
     if (source.op == Op::kLinear) {
-      return Error("input", fmt::format("layer {} is a head, which nothing reads", layer_.input));
+      return Error(field, fmt::format("layer {} is a head, which nothing reads", input));
     }
     // A map that every device holds whole would be added once per device by a head, and has no
     // groups that a pool could keep.
     if (layer_.op != Op::kConv && !source.Divided()) {
-      return Error("input", "only a convolution reads the network's input");
+      return Error(field, "only a convolution reads the network's input");
     }
     return OkStatus();
   }
@@ -198,6 +236,25 @@ class LayerValidator {
     return MapSize();
   }
 
+  Status Filters() const {
+    const int width = layer_.filter_channels;
+    if (width == 0) return OkStatus();
+    if (layer_.op != Op::kConv) return Error("filter_channels", "only a convolution has filters");
+    if (layer_.dense || !layer_.more_inputs.empty() || !SourceLayer().Divided()) {
+      return Error("filter_channels",
+                   "filters of some channels read one divided map and are not dense");
+    }
+    for (size_t g = 0; g < layer_.group_channels.size(); ++g) {
+      const int inputs = SourceLayer().group_channels[g];
+      if (width < 0 || inputs % width != 0 || layer_.group_channels[g] % (inputs / width) != 0) {
+        return Error("filter_channels",
+                     fmt::format("{} does not divide {} inputs and {} outputs of group {} evenly",
+                                 width, inputs, layer_.group_channels[g], g));
+      }
+    }
+    return OkStatus();
+  }
+
   Status MapSize() const {
     const int64_t elements = int64_t{layer_.out_h} * layer_.out_w * layer_.Channels();
     if (elements > kMaxMapElements) {
@@ -240,25 +297,24 @@ class LayerValidator {
       return Error(fmt::format("weights[{}]", bad - layer_.weights.begin()),
                    "-128, expected -127..127");
     }
-    if (!layer_.dense && SourceLayer().Divided()) return CrossBlocks(extents);
-    return OkStatus();
+    return layer_.dense || layer_.filter_channels > 0 ? OkStatus() : CrossBlocks(extents);
   }
 
   // A grouped convolution: what lies between two groups is zero.
   Status CrossBlocks(const WeightExtents& extents) const {
-    const Layer& source = SourceLayer();
     const auto inputs = static_cast<ptrdiff_t>(extents.inputs);
     const auto pixels = static_cast<ptrdiff_t>(extents.kernel_h * extents.kernel_w);
-    const auto nonzero = [](int8_t w) { return w != 0; };
+    const std::vector<InputBlock> blocks = InputBlocksOf(network_, layer_);
     auto row = layer_.weights.begin();
     for (int group = 0; group < network_.groups; ++group) {
-      const ptrdiff_t begin = source.GroupOffset(group);
-      const ptrdiff_t end = begin + source.group_channels[static_cast<size_t>(group)];
       const ptrdiff_t rows = layer_.group_channels[static_cast<size_t>(group)] * pixels;
       for (ptrdiff_t r = 0; r < rows; ++r, row += inputs) {
-        auto bad = std::find_if(row, row + begin, nonzero);
-        if (bad == row + begin) bad = std::find_if(row + end, row + inputs, nonzero);
-        if (bad != row + inputs) {
+        for (const InputBlock& block : blocks) {
+          if (Reads(layer_, group, block)) continue;
+          const auto first = row + block.first_channel;
+          const auto bad =
+              std::find_if(first, first + block.channels, [](int8_t w) { return w != 0; });
+          if (bad == first + block.channels) continue;
           return Error(fmt::format("weights[{}]", bad - layer_.weights.begin()),
                        "not zero between two groups of a grouped convolution");
         }

@@ -59,7 +59,8 @@ TEST(AllocationTest, TheCountSeesAnAllocation) {
 TEST(AllocationTest, NothingIsAllocatedWhileDevicesExchangeMaps) {
   for (const kernels::Path path : kernels::SupportedPaths()) {
     for (uint64_t seed = 0; seed < 10; ++seed) {
-      const model::Network network = testing::RandomNetwork(seed, {.groups = 2});
+      const model::Network network = testing::RandomNetwork(
+          seed, {.groups = 2, .concatenations = seed % 2 == 1, .filters = seed % 2 == 1});
       const GroupSet both = GroupSet::First(2);
       const SplitDevice a =
           MakeDevice(network, {.groups = both, .local = GroupSet::Single(0), .max_batch = 3}, path);
@@ -93,7 +94,10 @@ TEST(AllocationTest, NothingIsAllocatedWhileImagesLeaveThroughExits) {
   int checkpoints = 0;
   for (const kernels::Path path : kernels::SupportedPaths()) {
     for (uint64_t seed = 0; seed < 20; ++seed) {
-      const model::Network network = testing::RandomNetwork(seed, {.groups = 2, .exits = true});
+      const model::Network network = testing::RandomNetwork(seed, {.groups = 2,
+                                                                   .exits = true,
+                                                                   .concatenations = seed % 2 == 1,
+                                                                   .filters = seed % 2 == 1});
       const GroupSet both = GroupSet::First(2);
       const SplitDevice device =
           MakeDevice(network, {.groups = both, .local = both, .max_batch = 4}, path);

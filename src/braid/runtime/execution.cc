@@ -87,6 +87,13 @@ class PlanExecution final : public Execution {
     return reinterpret_cast<T*>(arena_.data() + memory.offset + image * memory.bytes_per_image);
   }
 
+  // The first exchange whose maps `layer` still waits for, or kNoSlot.
+  int AwaitedBy(const PlannedLayer& layer) const {
+    for (const int slot : layer.awaits) {
+      if (!MissingAt(slot).empty()) return slot;
+    }
+    return kNoSlot;
+  }
   GroupSet MissingAt(int slot) const {
     return plan_.spec().groups - plan_.spec().local - supplied_[static_cast<size_t>(slot)];
   }
@@ -97,6 +104,7 @@ class PlanExecution final : public Execution {
   bool RunConvolution(const PlannedLayer& layer, const BoundLayer& bound);
   void RunRows(std::span<const PlannedConvolution> planned,
                std::span<const BoundConvolution> convolutions);
+  void RunFilters(const PlannedLayer& layer);
   void RunMapHead(const PlannedLayer& layer, const BoundLayer& bound);
   void RunHead(const PlannedLayer& layer, const BoundLayer& bound);
   void RunMaxPool(const PlannedLayer& layer);
@@ -161,7 +169,7 @@ Step PlanExecution::Resume() {
     const bool complete = clock_ == nullptr ? RunLayer(layer, bound_[cursor_])
                                             : RunTimed(layer, bound_[cursor_]);
     if (!complete) {
-      exchange_slot_ = layer.awaits_slot;
+      exchange_slot_ = AwaitedBy(layer);
       return Step::kExchangeAwaited;
     }
     if (observer_ != nullptr && layer.op != Op::kLinear) ShowMaps(layer);
@@ -226,12 +234,41 @@ void PlanExecution::RunRows(std::span<const PlannedConvolution> planned,
 }
 
 bool PlanExecution::RunConvolution(const PlannedLayer& layer, const BoundLayer& bound) {
-  if (!own_done_) RunRows(layer.own, bound.own);
+  if (!own_done_) {
+    RunRows(layer.own, bound.own);
+    RunFilters(layer);
+  }
   own_done_ = true;
-  if (layer.awaits_slot == kNoSlot) return true;
-  if (!MissingAt(layer.awaits_slot).empty()) return false;
+  if (AwaitedBy(layer) != kNoSlot) return false;
   RunRows(layer.peers, bound.peers);
   return true;
+}
+
+// Image by image and row by row, so that sums are still in the cache when they become bytes.
+void PlanExecution::RunFilters(const PlannedLayer& layer) {
+  auto* arena = reinterpret_cast<uint8_t*>(arena_.data());
+  for (const PlannedFilters& filters : layer.filters) {
+    const kernels::FilterShape& shape = filters.shape;
+    const kernels::OutputShape& output = shape.output;
+    for (int image = 0; image < batch_; ++image) {
+      const uint8_t* from = arena + filters.input + image * shape.source.image_stride;
+      uint8_t* to = arena + filters.output + image * output.image_stride;
+      auto* sums = At<int32_t>(filters.wide, filters.one_image ? 0 : image);
+      const auto* shortcut = filters.shortcut.bytes_per_image == 0
+                                 ? nullptr
+                                 : At<int32_t>(filters.shortcut, image);
+      plan_.model().Divide(filters.products, filters.rows, [&](int part, int parts) {
+        const int end = filters.rows * (part + 1) / parts;
+        for (int y = filters.rows * part / parts; y < end; ++y) {
+          const int64_t wide = y * output.wide_row_stride;
+          kernels_.filter_sums(shape, {y, y + 1}, from, filters.weights, sums);
+          kernels_.requantize(filters.epilogue, shape.columns, sums + wide,
+                              shortcut == nullptr ? nullptr : shortcut + wide,
+                              to + y * output.row_stride);
+        }
+      });
+    }
+  }
 }
 
 // Position by position, the sums lose their padding lanes.

@@ -42,6 +42,19 @@ struct PlannedPool {
   kernels::Epilogue epilogue;     // kSumPool
 };
 
+// One channel group of a convolution that runs as KernelSet::filter_sums and requantize.
+struct PlannedFilters {
+  kernels::FilterShape shape;
+  int rows = 1;
+  int64_t input = 0, output = 0;  // offsets in the arena
+  const int8_t* weights = nullptr;
+  ImageMemory wide;
+  bool one_image = true;  // `wide` holds one image only
+  ImageMemory shortcut;   // absent where there is none
+  kernels::Epilogue epilogue;
+  int64_t products = 0;   // multiplications of one image
+};
+
 // The finished map of one group computed here.
 struct PlannedMap {
   int group = 0;
@@ -55,9 +68,10 @@ struct PlannedLayer {
   // kLinear: [0] over blocks of kHeadImages where the batch can be so large, then single images.
   // One that answers with a map: over rows, as kConv.
   std::vector<PlannedConvolution> own, peers;
+  std::vector<PlannedFilters> filters;  // kConv with filter_channels: in place of `own`
   std::vector<PlannedPool> pools;
   std::vector<PlannedMap> maps;  // what the layer leaves; none for heads
-  int awaits_slot = kNoSlot;  // the exchange whose maps `peers` reads
+  std::vector<int> awaits;    // the exchanges whose maps `peers` reads
   bool exchanged = false;     // its own map must be sent
   bool is_exit = false;
   int classes = 0;                   // heads

@@ -36,7 +36,11 @@ std::vector<LayerIndex> Heads(const Network& network) {
 // The first network from `seed` on that has two exits or more.
 Network NetworkWithExits(uint64_t seed) {
   for (;; ++seed) {
-    Network network = RandomNetwork(seed, {.groups = kGroups, .exits = true, .max_layers = 9});
+    Network network = RandomNetwork(seed, {.groups = kGroups,
+                                           .exits = true,
+                                           .concatenations = seed % 2 == 1,
+                                           .filters = seed % 3 == 1,
+                                           .max_layers = 9});
     if (Heads(network).size() >= 3) return network;
   }
 }

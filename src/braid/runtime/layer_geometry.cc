@@ -1,6 +1,7 @@
 #include "braid/runtime/layer_geometry.h"
 
 #include "braid/model/layer_map.h"
+#include "braid/model/limits.h"
 
 namespace braid::runtime {
 
@@ -31,6 +32,17 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
   g.pad_top = window.pad_top;
   g.pad_left = window.pad_left;
   return g;
+}
+
+bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer) {
+  if (layer.filter_channels == 0) return false;
+  if (layer.filter_channels % model::kChannelMultiple != 0) return true;
+  for (int group = 0; group < network.groups; ++group) {
+    // Generated code may write wide values up to PaddedChannels, into the next block's.
+    const int outputs = model::FilterBlocksOf(network, layer, group).outputs;
+    if (outputs != model::kChannelMultiple && outputs % kernels::kLanes != 0) return true;
+  }
+  return false;
 }
 
 }  // namespace braid::runtime

@@ -16,9 +16,14 @@ int GroupChannels(const model::Layer& layer, int group);
 // Bytes of one image's map of `group` ([H,W,C_group] u7 or s8).
 int64_t GroupMapBytes(const model::Layer& layer, int group);
 
-// The window of `layer` (not kInput) over a map of `channels` of its input. A head without a window
+// The window of `layer` (not kInput) over a map of `channels` of its first input. A head without a window
 // is one that covers the whole map.
 kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex layer,
                                    int channels);
+
+// How a convolution with Layer::filter_channels runs: as generated convolutions, one a filter block,
+// where registers hold a block's channels whole; else, and where it is depthwise, as
+// KernelSet::filter_sums. Its wide values then pass through memory.
+bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer);
 
 }  // namespace braid::runtime

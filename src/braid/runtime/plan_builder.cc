@@ -5,12 +5,14 @@
 
 #include "braid/kernels/geometry.h"
 #include "braid/model/layer_map.h"
+#include "braid/runtime/channel_tables.h"
 #include "braid/runtime/execution_plan.h"
 #include "braid/runtime/layer_geometry.h"
 #include "braid/runtime/plan_memory.h"
 
 namespace braid::runtime {
 
+using model::InputBlock;
 using model::Layer;
 using model::LayerIndex;
 using model::LayerTables;
@@ -141,45 +143,73 @@ class PlanBuilder {
     return OkStatus();
   }
 
+  // Blocks of the layer's input channels for which `wanted(block)` holds, by index.
+  template <typename Wanted>
+  std::vector<int> BlocksWhere(const std::vector<InputBlock>& blocks, Wanted wanted) const {
+    std::vector<int> found;
+    for (size_t b = 0; b < blocks.size(); ++b) {
+      if (wanted(blocks[b])) found.push_back(static_cast<int>(b));
+    }
+    return found;
+  }
+
   Status AddConvolutions(LayerIndex i, PlannedLayer& planned) {
     const Layer& layer = LayerAt(network_, i);
-    if (LayerAt(network_, layer.input).Divided() && !layer.dense) {
+    if (layer.filter_channels > 0) return AddFilters(i, planned);
+    const std::vector<InputBlock> blocks = model::InputBlocksOf(network_, layer);
+    const bool divided = std::any_of(blocks.begin(), blocks.end(),
+                                     [](const InputBlock& block) { return block.divided; });
+    if (divided && !layer.dense) {
       for (const int group : spec_.local) {
-        BRAID_RETURN_IF_ERROR(AddConvolution(i, GroupSet::Single(group), GroupSet::Single(group),
-                                             kernels::Start::kZero, kernels::Finish::kBytes,
-                                             planned.own));
+        BRAID_RETURN_IF_ERROR(AddConvolution(
+            i, BlocksWhere(blocks, [&](const auto& b) { return model::Reads(layer, group, b); }),
+            GroupSet::Single(group), kernels::Start::kZero, kernels::Finish::kBytes, planned.own));
       }
       return OkStatus();
     }
-    if (!LayerAt(network_, layer.input).Divided()) {
-      return AddConvolution(i, GroupSet::Single(0), spec_.local, kernels::Start::kZero,
-                            kernels::Finish::kBytes, planned.own);
-    }
-    if (remote_.empty()) {
-      return AddConvolution(i, spec_.local, spec_.local, kernels::Start::kZero,
-                            kernels::Finish::kBytes, planned.own);
+    const std::vector<int> own = BlocksWhere(
+        blocks, [&](const auto& b) { return !b.divided || spec_.local.Contains(b.group); });
+    const std::vector<int> peers = BlocksWhere(
+        blocks, [&](const auto& b) { return b.divided && remote_.Contains(b.group); });
+    if (peers.empty()) {
+      return AddConvolution(i, own, spec_.local, kernels::Start::kZero, kernels::Finish::kBytes,
+                            planned.own);
     }
     // The own part is computed while the peers' maps travel.
-    planned.awaits_slot = plan_->SlotOf(layer.input);
-    BRAID_RETURN_IF_ERROR(AddConvolution(i, spec_.local, spec_.local, kernels::Start::kZero,
+    for (const LayerIndex input : layer.Inputs()) {
+      if (const int slot = plan_->SlotOf(input); slot != kNoSlot) planned.awaits.push_back(slot);
+    }
+    BRAID_RETURN_IF_ERROR(AddConvolution(i, own, spec_.local, kernels::Start::kZero,
                                          kernels::Finish::kWide, planned.own));
-    return AddConvolution(i, remote_, spec_.local, kernels::Start::kWide, kernels::Finish::kBytes,
+    return AddConvolution(i, peers, spec_.local, kernels::Start::kWide, kernels::Finish::kBytes,
                           planned.peers);
   }
 
-  Status AddConvolution(LayerIndex i, GroupSet sources, GroupSet targets, kernels::Start start,
-                        kernels::Finish finish, std::vector<PlannedConvolution>& to) {
-    const Layer& layer = LayerAt(network_, i);
-    const LayerTables& tables = tables_[static_cast<size_t>(i)];
+  Status AddConvolution(LayerIndex i, const std::vector<int>& blocks, GroupSet targets,
+                        kernels::Start start, kernels::Finish finish,
+                        std::vector<PlannedConvolution>& to) {
     PlannedConvolution planned;
+    kernels::ConvolutionShape shape = ShapeOf(i, start, finish, planned);
+    for (const int group : targets) {
+      const MapMemory& map = Memory(i).maps[static_cast<size_t>(group)];
+      AddTarget(i, group, {0, map.channels}, shape, planned);
+    }
+    AddSources(i, blocks, targets, shape, planned);
+    return Finish(std::move(shape), std::move(planned), to);
+  }
+
+  // What does not depend on the layer's channels.
+  kernels::ConvolutionShape ShapeOf(LayerIndex i, kernels::Start start, kernels::Finish finish,
+                                    PlannedConvolution& planned) const {
+    const Layer& layer = LayerAt(network_, i);
+    const LayerTables& tables = TablesAt(i);
     kernels::ConvolutionShape shape;
     shape.path = model_.path();
     shape.columns = layer.out_w;
     shape.start = start;
     shape.finish = finish;
     planned.rows = layer.out_h;
-    const bool bytes = finish == kernels::Finish::kBytes;
-    if (bytes) {
+    if (finish == kernels::Finish::kBytes) {
       shape.shortcut = layer.shortcut != model::kNoLayer;
       if (shape.shortcut) {
         shape.shortcut_shift = tables.shortcut_shift;
@@ -187,34 +217,110 @@ class PlanBuilder {
       }
       shape.keep_wide = Memory(i).wide_last_step != kNever;
     }
-    for (const int group : targets) {
-      const MapMemory& map = Memory(i).maps[static_cast<size_t>(group)];
-      shape.output_encoding = map.encoding;
-      shape.outputs.push_back(OutputOf(map));
-      planned.outputs.push_back(map.offset + map.PixelOffset(0, 0));
-      planned.wide.push_back(Memory(i).wide[static_cast<size_t>(group)].offset);
-      if (shape.shortcut) {
-        planned.shortcuts.push_back(Memory(layer.shortcut).wide[static_cast<size_t>(group)].offset);
-      }
-      if (bytes) planned.tables.push_back(KernelTable(i, group));
+    return shape;
+  }
+
+  void AddTarget(LayerIndex i, int group, ChannelRun run, kernels::ConvolutionShape& shape,
+                 PlannedConvolution& planned) {
+    const Layer& layer = LayerAt(network_, i);
+    const auto at = static_cast<size_t>(group);
+    const MapMemory& map = Memory(i).maps[at];
+    const int64_t wide_offset = int64_t{run.first} * static_cast<int64_t>(sizeof(int32_t));
+    shape.output_encoding = map.encoding;
+    shape.outputs.push_back(OutputOf(map));
+    shape.outputs.back().channels = run.channels;
+    planned.outputs.push_back(map.offset + map.PixelOffset(0, 0) + run.first);
+    planned.wide.push_back(Memory(i).wide[at].offset + wide_offset);
+    if (shape.shortcut) {
+      planned.shortcuts.push_back(Memory(layer.shortcut).wide[at].offset + wide_offset);
     }
-    AddSources(i, sources, targets, shape, planned);
+    if (shape.finish == kernels::Finish::kBytes) {
+      planned.tables.push_back(KernelTable(i, group, run));
+    }
+  }
+
+  static Status Finish(kernels::ConvolutionShape shape, PlannedConvolution planned,
+                       std::vector<PlannedConvolution>& to) {
     planned.products = ProductsOf(shape, planned.rows);
     BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
     to.push_back(std::move(planned));
     return OkStatus();
   }
 
-  void AddSources(LayerIndex i, GroupSet sources, GroupSet targets,
+  void AddSources(LayerIndex i, const std::vector<int>& blocks, GroupSet targets,
                   kernels::ConvolutionShape& shape, PlannedConvolution& planned) {
-    for (const int source : sources) {
-      const MapMemory& map =
-          Memory(LayerAt(network_, i).input).maps[static_cast<size_t>(source)];
+    const std::vector<InputBlock> all = model::InputBlocksOf(network_, LayerAt(network_, i));
+    for (const int b : blocks) {
+      const InputBlock& block = all[static_cast<size_t>(b)];
+      const MapMemory& map = Memory(block.map).maps[static_cast<size_t>(block.group)];
       const MapWindow window = WindowOf(network_, i, map);
       shape.sources.push_back(window.source);
       planned.maps.push_back(map.offset + window.first);
-      for (const int target : targets) planned.tiles.push_back(model_.Tile(i, target, source));
+      for (const int target : targets) planned.tiles.push_back(model_.Tile(i, target, b));
     }
+  }
+
+  // A convolution whose filters read few channels: where its steps are made, whatever computes
+  // them. Channel groups keep to themselves, so nothing is awaited.
+  Status AddFilters(LayerIndex i, PlannedLayer& planned) {
+    const bool sums = RunsAsFilterSums(network_, LayerAt(network_, i));
+    for (const int group : spec_.local) {
+      if (sums) {
+        planned.filters.push_back(FilterSumsOf(i, group));
+      } else {
+        BRAID_RETURN_IF_ERROR(AddFilterConvolutions(i, group, planned.own));
+      }
+    }
+    return OkStatus();
+  }
+
+  // One convolution a filter block, over its channels of the group's map.
+  Status AddFilterConvolutions(LayerIndex i, int group, std::vector<PlannedConvolution>& to) {
+    const Layer& layer = LayerAt(network_, i);
+    const MapMemory& map = Memory(layer.input).maps[static_cast<size_t>(group)];
+    const MapWindow window = WindowOf(network_, i, map);
+    const model::FilterBlocks blocks = model::FilterBlocksOf(network_, layer, group);
+    for (int b = 0; b < blocks.count; ++b) {
+      PlannedConvolution planned;
+      kernels::ConvolutionShape shape =
+          ShapeOf(i, kernels::Start::kZero, kernels::Finish::kBytes, planned);
+      AddTarget(i, group, {b * blocks.outputs, blocks.outputs}, shape, planned);
+      shape.sources.push_back(window.source);
+      shape.sources.back().channels = layer.filter_channels;
+      planned.maps.push_back(map.offset + window.first + b * layer.filter_channels);
+      planned.tiles.push_back(model_.Tile(i, group, b));
+      BRAID_RETURN_IF_ERROR(Finish(std::move(shape), std::move(planned), to));
+    }
+    return OkStatus();
+  }
+
+  PlannedFilters FilterSumsOf(LayerIndex i, int group) {
+    const Layer& layer = LayerAt(network_, i);
+    const auto at = static_cast<size_t>(group);
+    const MapMemory& from = Memory(layer.input).maps[at];
+    const MapMemory& to = Memory(i).maps[at];
+    const MapWindow window = WindowOf(network_, i, from);
+    PlannedFilters planned;
+    planned.shape = {window.source, OutputOf(to), layer.out_w, layer.filter_channels};
+    planned.rows = layer.out_h;
+    planned.input = from.offset + window.first;
+    planned.output = to.offset + to.PixelOffset(0, 0);
+    planned.weights = model_.FilterWeights(i, group);
+    planned.wide = Memory(i).wide[at];
+    planned.one_image = Memory(i).wide_of_one_image;
+    if (layer.shortcut != model::kNoLayer) planned.shortcut = Memory(layer.shortcut).wide[at];
+    planned.epilogue = Epilogue(i, group);
+    planned.epilogue.keep_wide = Memory(i).wide_last_step != kNever;
+    planned.epilogue.output_offset = kernels::ZeroByte(to.encoding);
+    planned.products = int64_t{window.source.kernel_h} * window.source.kernel_w *
+                       layer.filter_channels * to.channels * layer.out_w * layer.out_h;
+    return planned;
+  }
+
+  // The blocks of a head's input that this device computes: the peers send partial sums.
+  std::vector<int> HeadBlocks(LayerIndex i) const {
+    return BlocksWhere(model::InputBlocksOf(network_, LayerAt(network_, i)),
+                       [this](const InputBlock& b) { return spec_.local.Contains(b.group); });
   }
 
   Status AddHead(LayerIndex i, PlannedLayer& planned) {
@@ -251,7 +357,7 @@ class PlanBuilder {
                              .wide_column_stride = wide,
                              .wide_row_stride = wide * images});
     planned.wide.push_back(Memory(i).wide[0].offset);
-    AddSources(i, spec_.local, GroupSet::Single(0), shape, planned);
+    AddSources(i, HeadBlocks(i), GroupSet::Single(0), shape, planned);
     for (kernels::SourceShape& source : shape.sources) {
       source.column_stride = source.image_stride;
       source.row_stride = source.image_stride * images;
@@ -278,11 +384,8 @@ class PlanBuilder {
                              .wide_image_stride = wide * layer.out_w * layer.out_h});
     planned.rows = layer.out_h;
     planned.wide.push_back(Memory(i).wide[0].offset);
-    AddSources(i, spec_.local, GroupSet::Single(0), shape, planned);
-    planned.products = ProductsOf(shape, planned.rows);
-    BRAID_ASSIGN_OR_RETURN(planned.convolution, kernels::Convolution::Make(shape));
-    to.push_back(std::move(planned));
-    return OkStatus();
+    AddSources(i, HeadBlocks(i), GroupSet::Single(0), shape, planned);
+    return Finish(std::move(shape), std::move(planned), to);
   }
 
   PlannedPool PoolOf(LayerIndex i, int group) {
@@ -298,74 +401,22 @@ class PlanBuilder {
     if (layer.op == Op::kSumPool) {
       pool.wide = Memory(i).wide[at];
       pool.one_image = Memory(i).wide_of_one_image;
-      pool.epilogue = EpilogueOf(i, group);
+      pool.epilogue = Epilogue(i, group);
       pool.epilogue.keep_wide = Memory(i).wide_last_step != kNever;
       pool.epilogue.output_offset = kernels::ZeroByte(to.encoding);
     }
     return pool;
   }
 
-  // Integers of one group's channels in this sub-network, and what follows from them.
-  struct ChannelTables {
-    std::vector<int32_t> bias, mul, low, high, shortcut_mul;
-  };
-  ChannelTables TablesOf(LayerIndex i, int group) const {
-    const Layer& layer = LayerAt(network_, i);
-    const LayerTables& tables = tables_[static_cast<size_t>(i)];
-    const auto first = static_cast<ptrdiff_t>(layer.GroupOffset(group));
-    const auto count = static_cast<ptrdiff_t>(GroupChannels(layer, group));
-    const auto slice = [&](const std::vector<int32_t>& all) {
-      return std::vector<int32_t>(all.begin() + first, all.begin() + first + count);
-    };
-    ChannelTables t;
-    t.bias = slice(tables.bias);
-    t.mul = slice(tables.mul);
-    if (layer.shortcut != model::kNoLayer) t.shortcut_mul = slice(tables.shortcut_mul);
-    for (const int32_t mul : t.mul) {
-      const kernels::ClampInterval interval =
-          kernels::ClampIntervalFor(mul, layer.activation == model::Activation::kRelu);
-      t.low.push_back(interval.low);
-      t.high.push_back(interval.high);
-    }
-    return t;
-  }
+  const LayerTables& TablesAt(LayerIndex i) const { return tables_[static_cast<size_t>(i)]; }
 
-  const int32_t* Keep(std::vector<int32_t> table) {
-    plan_->tables_.push_back(std::move(table));
+  const int32_t* KernelTable(LayerIndex i, int group, ChannelRun run) {
+    plan_->tables_.push_back(KernelTableOf(LayerAt(network_, i), TablesAt(i), group, run));
     return plan_->tables_.back().data();
   }
 
-  // In the form of generated kernels.
-  const int32_t* KernelTable(LayerIndex i, int group) {
-    const ChannelTables t = TablesOf(i, group);
-    std::vector<int32_t> table(kernels::TableElements(static_cast<int>(t.bias.size())));
-    const auto fill = [&](kernels::TableRow row, const std::vector<int32_t>& values) {
-      for (size_t c = 0; c < values.size(); ++c) {
-        table[kernels::TableIndex(row, static_cast<int>(c))] = values[c];
-      }
-    };
-    fill(kernels::TableRow::kBias, t.bias);
-    fill(kernels::TableRow::kMul, t.mul);
-    fill(kernels::TableRow::kLow, t.low);
-    fill(kernels::TableRow::kHigh, t.high);
-    fill(kernels::TableRow::kShortcutMul, t.shortcut_mul);
-    return Keep(std::move(table));
-  }
-
-  // In the form of KernelSet::requantize. Only a convolution has a shortcut.
-  kernels::Epilogue EpilogueOf(LayerIndex i, int group) {
-    ChannelTables t = TablesOf(i, group);
-    kernels::Epilogue epilogue;
-    epilogue.channels = static_cast<int>(t.bias.size());
-    const auto padded = [&](std::vector<int32_t>& values) {
-      values.resize(static_cast<size_t>(kernels::PaddedChannels(epilogue.channels)));
-      return Keep(std::move(values));
-    };
-    epilogue.bias = padded(t.bias);
-    epilogue.mul = padded(t.mul);
-    epilogue.low = padded(t.low);
-    epilogue.high = padded(t.high);
-    return epilogue;
+  kernels::Epilogue Epilogue(LayerIndex i, int group) {
+    return EpilogueOf(LayerAt(network_, i), TablesAt(i), group, plan_->tables_);
   }
 
   // What images that stay after the exit at `step` bring along: maps and wide values that a later

@@ -152,14 +152,18 @@ class Collector {
   }
 
   bool AwaitsPeers(const Layer& layer) const {
-    return layer.op == Op::kConv && layer.dense &&
-           schedule_.exchanged[static_cast<size_t>(layer.input)];
+    if (layer.op != Op::kConv || !layer.dense) return false;
+    const std::vector<LayerIndex> inputs = layer.Inputs();
+    return std::any_of(inputs.begin(), inputs.end(), [this](LayerIndex input) {
+      return schedule_.exchanged[static_cast<size_t>(input)];
+    });
   }
 
   void AddWide(int step, const Layer& layer, LayerMemory& memory) {
     const bool whole_batch = memory.wide_last_step != kNever || AwaitsPeers(layer);
-    // Elsewhere a convolution's sums never leave the registers.
-    if (!whole_batch && layer.op == Op::kConv) return;
+    // Elsewhere a generated convolution's sums never leave the registers.
+    const bool generated = layer.op == Op::kConv && !RunsAsFilterSums(network_, layer);
+    if (!whole_batch && generated) return;
     std::vector<ImageMemory*> parts;
     for (const int group : Computed(layer)) {
       ImageMemory& part = memory.wide[static_cast<size_t>(group)];

@@ -41,25 +41,44 @@ class PreparedNetwork final : public PreparedModel {
     }
   }
 
-  // Packed weights from `in_group` to `out_group` of a kConv or kLinear; group 0 stands for the
-  // whole of a map that is not divided. nullptr where this device carries no such tile.
-  const std::byte* Tile(model::LayerIndex layer, int out_group, int in_group) const;
+  // Packed weights to `out_group` (0 for a kLinear) of a kConv or kLinear from block `block` of its
+  // input channels: an InputBlock, or a filter block where the layer has filter_channels and
+  // RunsAsFilterSums does not hold. nullptr where this device carries no such tile.
+  const std::byte* Tile(model::LayerIndex layer, int out_group, int block) const;
+  // Of a layer that RunsAsFilterSums: KernelSet::filter_sums' weights of one channel group.
+  const int8_t* FilterWeights(model::LayerIndex layer, int group) const {
+    return reinterpret_cast<const int8_t*>(Tile(layer, group, 0));
+  }
 
  private:
   static constexpr int64_t kAbsent = -1;
 
-  size_t TileIndex(model::LayerIndex layer, int out_group, int in_group) const;
-  // Calls `visit(layer, out_group, in_group)` for every tile that the share needs.
+  // A tile's place and content: weights [outputs, kernel_h, kernel_w, channels] of the layer's OHWI
+  // ones.
+  struct TileSpec {
+    model::LayerIndex layer = model::kNoLayer;
+    int out_group = 0, block = 0;
+    int first_output = 0, outputs = 0;
+    int first_input = 0;  // of the stored input channels
+    kernels::SourceShape source;  // what decides the layout of a tile; other strides are left out
+    bool filters = false;         // for filter_sums
+  };
+  size_t TileIndex(model::LayerIndex layer, int out_group, int block) const;
+  // Calls `visit(tile)` for every tile that the share needs.
   template <typename Visit>
   void ForEachTile(Visit visit) const;
-  void Pack(model::LayerIndex layer, int out_group, int in_group);
-  // What decides the layout of a tile; strides that do not are left out.
-  kernels::SourceShape TileSource(model::LayerIndex layer, int in_group) const;
+  template <typename Visit>
+  void ForEachFilterTile(model::LayerIndex layer, Visit visit) const;
+  int64_t TileBytes(const TileSpec& tile) const;
+  void Pack(const TileSpec& tile);
+  kernels::SourceShape SourceOf(model::LayerIndex layer, model::LayerIndex map, int channels) const;
 
   const model::Network& network_;
   const GroupSet share_;
   const kernels::KernelSet& kernels_;
-  std::vector<int64_t> tile_offsets_;  // [layers, groups, groups], kAbsent or into weights_
+  std::vector<size_t> first_tile_;     // [layers] into tile_offsets_
+  std::vector<size_t> blocks_;         // [layers] tiles of an output group
+  std::vector<int64_t> tile_offsets_;  // [tiles], kAbsent or into weights_
   int64_t weight_bytes_ = 0;
   AlignedBuffer weights_;
   ThreadOptions threads_;  // count is that of the pool

@@ -51,10 +51,10 @@ TEST(CutIntoTilesTest, AnswersEachPixelOnceAndFarFromInnerEdges) {
   }
 }
 
-// The definition over the whole image at once, beside tiles of all sizes from the smallest.
-TEST(RestorerTest, GivesTheDefinitionOfTheWholeImageInTilesOfAnySize) {
-  constexpr int kHeight = 25, kWidth = 33;
-  const Network network = RestoringNetwork(3, 4, kHeight, kWidth);
+constexpr int kHeight = 25, kWidth = 33;
+
+// The definition over the whole image at once, beside tiles of sizes from the smallest.
+void ExpectTheDefinitionInTiles(const Network& network, const std::vector<int>& tiles) {
   ASSERT_TRUE(model::Validate(network).ok()) << model::Validate(network).ToString();
   const auto pixels = RandomPixels(7, network, 1);
   const auto head = static_cast<model::LayerIndex>(network.layers.size()) - 1;
@@ -68,11 +68,20 @@ TEST(RestorerTest, GivesTheDefinitionOfTheWholeImageInTilesOfAnySize) {
   }
   ASSERT_GT(added.size(), 20u);  // the network does something
   for (const kernels::Path path : kernels::SupportedPaths()) {
-    for (const int tile : {11, 12, 13, 20, 25, 26, 33, 64}) {
+    for (const int tile : tiles) {
       EXPECT_EQ(Restored(network, pixels, kHeight, kWidth, {.path = path, .tile = tile}), expected)
           << kernels::PathName(path) << " tile " << tile;
     }
   }
+}
+
+TEST(RestorerTest, GivesTheDefinitionOfTheWholeImageInTilesOfAnySize) {
+  ExpectTheDefinitionInTiles(RestoringNetwork(3, 4, kHeight, kWidth),
+                             {11, 12, 13, 20, 25, 26, 33, 64});
+}
+
+TEST(RestorerTest, TilesNetworksOfParallelBranches) {
+  ExpectTheDefinitionInTiles(testing::BranchingNetwork(4, kHeight, kWidth), {15, 16, 25, 40});
 }
 
 TEST(RestorerTest, TakesImagesOfOtherSizesThanTheFileSays) {

@@ -4,6 +4,7 @@
 
 #include "braid/base/digest.h"
 #include "braid/base/rng.h"
+#include "braid/model/layer_map.h"
 #include "braid/runtime/execution.h"
 #include "braid/runtime/testing/random_network.h"
 
@@ -39,6 +40,25 @@ std::string LogitsDigest(const model::Network& network, const model::OperatingPo
   return ToHex(Sha256(bytes)).substr(0, 16);
 }
 
+// The first network from `seed` on whose answer needs a layer that reads several maps, a depthwise one
+// and one with filters of 4 channels.
+model::Network NetworkOfForms(uint64_t seed) {
+  for (;; ++seed) {
+    model::Network network =
+        testing::RandomNetwork(seed, {.groups = 2, .concatenations = true, .filters = true});
+    const auto head = static_cast<model::LayerIndex>(network.layers.size()) - 1;
+    const std::vector<bool> needed = model::NeededLayers(network, head);
+    bool several = false, depthwise = false, four = false;
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (!needed[i]) continue;
+      several |= !network.layers[i].more_inputs.empty();
+      depthwise |= network.layers[i].filter_channels == 1;
+      four |= network.layers[i].filter_channels == 4;
+    }
+    if (several && depthwise && four) return network;
+  }
+}
+
 TEST(SameBitsTest, LogitsHaveTheDigestOfTheScalarPathOnX86) {
   const struct {
     model::Network network;
@@ -48,6 +68,8 @@ TEST(SameBitsTest, LogitsHaveTheDigestOfTheScalarPathOnX86) {
       {testing::RandomNetwork(2), "01e2084a513a352f"},
       {testing::RandomNetwork(5), "f9f7c2759aca77a5"},
       {testing::RandomNetwork(11), "bd561e37c8a82fad"},
+      {testing::ConcatenatingNetwork(1, 6), "77d0af6e99aa98ad"},
+      {NetworkOfForms(1), "37e9cc70bd7cc0cf"},
   };
   for (const auto& c : cases) {
     for (const kernels::Path path : kernels::SupportedPaths()) {

@@ -1,5 +1,6 @@
 #include "braid/runtime/schedule.h"
 
+#include "braid/model/cost.h"
 #include "braid/model/layer_map.h"
 #include "braid/runtime/layer_geometry.h"
 
@@ -14,7 +15,6 @@ Schedule MakeSchedule(const model::Network& network, LayerIndex head, bool remot
   Schedule schedule;
   schedule.last_map_read.assign(layers, kNever);
   schedule.last_wide_read.assign(layers, kNever);
-  schedule.exchanged.assign(layers, false);
   schedule.is_exit.assign(layers, false);
 
   std::vector<bool> needed = model::NeededLayers(network, head);
@@ -25,20 +25,18 @@ Schedule MakeSchedule(const model::Network& network, LayerIndex head, bool remot
     for (size_t i = 0; i < layers; ++i) needed[i] = needed[i] || also[i];
   }
 
+  schedule.exchanged =
+      remote ? model::ExchangedLayers(network, needed) : std::vector<bool>(layers, false);
   for (LayerIndex i = 0; i <= head; ++i) {
     if (!needed[static_cast<size_t>(i)]) continue;
     const int step = static_cast<int>(schedule.order.size());
     schedule.order.push_back(i);
     const Layer& layer = LayerAt(network, i);
-    if (layer.input == model::kNoLayer) continue;
-    schedule.last_map_read[static_cast<size_t>(layer.input)] = step;
+    for (const LayerIndex input : layer.Inputs()) {
+      schedule.last_map_read[static_cast<size_t>(input)] = step;
+    }
     if (layer.shortcut != model::kNoLayer) {
       schedule.last_wide_read[static_cast<size_t>(layer.shortcut)] = step;
-    }
-    // Only a dense convolution reads other groups' maps: pools and grouped convolutions keep to
-    // their group, and heads exchange partial sums instead.
-    if (remote && layer.op == Op::kConv && layer.dense && LayerAt(network, layer.input).Divided()) {
-      schedule.exchanged[static_cast<size_t>(layer.input)] = true;
     }
   }
   return schedule;

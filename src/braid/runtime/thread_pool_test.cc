@@ -45,7 +45,8 @@ TEST(ThreadPoolTest, FindsAProcessor) { EXPECT_GE(UsableProcessors(), 1); }
 
 TEST(ThreadPoolTest, ExecutionsGiveTheSameBitsOnAnyNumberOfThreads) {
   for (uint64_t seed = 0; seed < 12; ++seed) {
-    const model::Network network = testing::RandomNetwork(seed, {.groups = 2});
+    const model::Network network = testing::RandomNetwork(
+        seed, {.groups = 2, .concatenations = seed % 2 == 1, .filters = seed % 3 == 1});
     const GroupSet both = GroupSet::First(2);
     const int sub_network = model::FindSubNetwork(network, both);
     const auto head = static_cast<model::LayerIndex>(network.layers.size()) - 1;

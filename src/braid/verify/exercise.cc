@@ -24,6 +24,33 @@ std::vector<int> GroupOfChannels(const Layer& layer) {
   return groups;
 }
 
+// One of a layer's input channels: the block that it lies in, and its number in the map.
+struct Column {
+  model::InputBlock block;
+  size_t channel = 0;
+};
+
+std::vector<Column> ColumnsOf(const Network& network, const Layer& layer) {
+  std::vector<Column> columns;
+  for (const model::InputBlock& block : model::InputBlocksOf(network, layer)) {
+    const Layer& map = network.layers[static_cast<size_t>(block.map)];
+    const int first = block.divided ? map.GroupOffset(block.group) : 0;
+    for (int i = 0; i < block.channels; ++i) {
+      columns.push_back({block, static_cast<size_t>(first + i)});
+    }
+  }
+  return columns;
+}
+
+// The first input channel that the filter of output channel `o`, in `group`, reads.
+size_t FirstColumn(const Network& network, const Layer& layer, int group, size_t o) {
+  if (layer.filter_channels == 0) return 0;
+  const Layer& map = network.layers[static_cast<size_t>(layer.input)];
+  const int outputs = model::FilterBlocksOf(network, layer, group).outputs;
+  const int block = (static_cast<int>(o) - layer.GroupOffset(group)) / outputs;
+  return static_cast<size_t>(map.GroupOffset(group) + block * layer.filter_channels);
+}
+
 }  // namespace
 
 Exercise::Exercise(const Network& network) : network_(network) {
@@ -100,9 +127,9 @@ ExerciseCounts Exercise::Count() const {
     }
     if (layer.weights.empty()) continue;
 
-    const Layer& source = network_.layers[static_cast<size_t>(layer.input)];
-    const auto inputs = static_cast<size_t>(source.Channels());
-    const std::vector<int> out_group = GroupOfChannels(layer), in_group = GroupOfChannels(source);
+    const std::vector<Column> columns = ColumnsOf(network_, layer);
+    const std::vector<int> out_group = GroupOfChannels(layer);
+    const auto inputs = static_cast<size_t>(model::WeightExtentsOf(network_, layer).inputs);
     const auto kernel = static_cast<int64_t>(layer.weights.size() / (channels * inputs));
     // Pairs of channels that no sub-network joins (grouped layers) hold no weight.
     std::vector<bool> joined(channels * inputs), exercised(channels * inputs);
@@ -110,11 +137,14 @@ ExerciseCounts Exercise::Count() const {
       const GroupSet groups = network_.sub_networks[s].groups;
       for (size_t o = 0; o < channels; ++o) {
         if (layer.Divided() && !groups.Contains(out_group[o])) continue;
+        const size_t first = FirstColumn(network_, layer, out_group[o], o);
         for (size_t i = 0; i < inputs; ++i) {
-          if (source.Divided() && !groups.Contains(in_group[i])) continue;
-          if (source.Divided() && !layer.dense && in_group[i] != out_group[o]) continue;
+          const Column& column = columns[first + i];
+          if (column.block.divided && !groups.Contains(column.block.group)) continue;
+          if (layer.Divided() && !model::Reads(layer, out_group[o], column.block)) continue;
           joined[o * inputs + i] = true;
-          if (seen_[s].live[l][o] && seen_[s].feeds[static_cast<size_t>(layer.input)][i]) {
+          if (seen_[s].live[l][o] &&
+              seen_[s].feeds[static_cast<size_t>(column.block.map)][column.channel]) {
             exercised[o * inputs + i] = true;
           }
         }

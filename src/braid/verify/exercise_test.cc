@@ -54,6 +54,17 @@ TEST(ExerciseTest, CountsChannelsAndWeightsOfTheTestNetwork) {
   EXPECT_LE(added->exercise.exercised_table_channels, before.table_channels);
 }
 
+TEST(ExerciseTest, CountsWhatFiltersOfFewChannelsAndSeveralMapsHold) {
+  Network network = model::MakeFormsNetwork();
+  const ExerciseCounts before = Exercise(network).Count();
+  EXPECT_EQ(before.weights,
+            8 * 9 + 3 * 36 * 8 + 8 * 9 * (4 + 1) + 8 * 4 + 12 * 8 + 12 * 9 * (12 + 8) + 3 * 12);
+  const Result<AddedVectors> added = AddTestVectors(network, {});
+  ASSERT_TRUE(added.ok()) << added.status().ToString();
+  EXPECT_GT(added->exercise.exercised_weights, before.weights / 2);
+  EXPECT_LE(added->exercise.exercised_weights, before.weights);
+}
+
 TEST(ExerciseTest, GainIsWhatAddAdds) {
   Network network = RandomNetwork(3);
   ASSERT_TRUE(AddTestVectors(network, {}).ok());
@@ -72,7 +83,11 @@ TEST(ExerciseTest, GainIsWhatAddAdds) {
 TEST(ExerciseTest, EveryLiveChannelsTablesShowInTheDigests) {
   int changed = 0;
   for (uint64_t seed = 1; seed <= 3; ++seed) {
-    Network network = RandomNetwork(seed, {.groups = 2, .exits = true, .max_side = 9});
+    Network network = RandomNetwork(seed, {.groups = 2,
+                                           .exits = true,
+                                           .concatenations = seed == 3,
+                                           .filters = seed == 3,
+                                           .max_side = 9});
     ASSERT_TRUE(AddTestVectors(network, {}).ok());
     ASSERT_TRUE(model::Validate(network).ok());
     for (size_t s = 0; s < network.sub_networks.size(); ++s) {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "braid/model/layer_map.h"
+#include "braid/model/accumulator_bounds.h"
 
 namespace braid::cluster {
 
@@ -10,30 +10,12 @@ LogitBounds::LogitBounds(const model::Network& network) {
   for (size_t index = 0; index < network.layers.size(); ++index) {
     const model::Layer& head = network.layers[index];
     if (head.op != model::Op::kLinear) continue;
-    const model::Layer& input = network.layers[static_cast<size_t>(head.input)];
-    const size_t channels = static_cast<size_t>(input.Channels());
-    const size_t classes = static_cast<size_t>(head.Channels());
-    // Channel -> group; a map that is not divided counts for every group.
-    std::vector<int> group_of(channels, -1);
-    if (input.Divided()) {
-      size_t channel = 0;
-      for (size_t group = 0; group < input.group_channels.size(); ++group) {
-        for (int i = 0; i < input.group_channels[group]; ++i) {
-          group_of[channel++] = static_cast<int>(group);
-        }
-      }
-    }
+    const model::AccumulatorBounds products(network, head);
     auto& bounds = bounds_[static_cast<model::LayerIndex>(index)];
-    bounds.assign(static_cast<size_t>(network.groups), std::vector<int64_t>(classes, 0));
-    const int64_t largest = model::MaxMagnitude(input);
-    const size_t row = head.weights.size() / classes;
-    for (size_t c = 0; c < classes; ++c) {
-      for (size_t i = 0; i < row; ++i) {
-        const int64_t share = largest * std::abs(head.weights[c * row + i]);
-        const int group = group_of[i % channels];
-        for (size_t g = 0; g < bounds.size(); ++g) {
-          if (group < 0 || static_cast<size_t>(group) == g) bounds[g][c] += share;
-        }
+    for (int group = 0; group < network.groups; ++group) {
+      bounds.emplace_back();
+      for (int c = 0; c < head.Channels(); ++c) {
+        bounds.back().push_back(products.Products(c, GroupSet::Single(group)));
       }
     }
   }

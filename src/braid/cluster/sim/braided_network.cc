@@ -44,7 +44,12 @@ model::Network ExchangingNetwork(uint64_t seed) {
   constexpr int64_t kMaxMacs = 150'000;
   for (uint64_t i = 0;; ++i) {
     model::Network network = runtime::testing::RandomNetwork(
-        seed * 1000 + i, {.groups = kGroups, .max_side = 6, .max_layers = 6, .classes = 5});
+        seed * 1000 + i, {.groups = kGroups,
+                          .concatenations = seed % 3 == 2,
+                          .filters = seed % 3 == 2,
+                          .max_side = 6,
+                          .max_layers = 6,
+                          .classes = 5});
     if (CountExchanges(network) < kLeastExchanges) continue;
     const int whole = model::FindSubNetwork(network, GroupSet::First(kGroups));
     for (const model::OperatingPoint& point : network.points) {

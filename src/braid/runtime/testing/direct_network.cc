@@ -56,12 +56,32 @@ class DirectNetwork {
     return sub_network_.groups.Contains(group);
   }
 
-  // The input's value at (y, x, channel); 0 outside of the map.
-  int64_t Input(const Layer& layer, int y, int x, int channel) const {
-    const Layer& input = network_.layers[static_cast<size_t>(layer.input)];
+  // The value at (y, x, channel) of a layer's map; 0 outside of the map.
+  int64_t Input(LayerIndex index, int y, int x, int channel) const {
+    const Layer& input = network_.layers[static_cast<size_t>(index)];
     if (y < 0 || y >= input.out_h || x < 0 || x >= input.out_w) return 0;
-    return maps_[static_cast<size_t>(layer.input)]
+    return maps_[static_cast<size_t>(index)]
                 [static_cast<size_t>((y * input.out_w + x) * input.Channels() + channel)];
+  }
+
+  // The values that output channel `o` meets at one tap, in the order of its weights.
+  std::vector<int64_t> Tap(const Layer& layer, int y, int x, int o) const {
+    std::vector<int64_t> values;
+    for (const LayerIndex map : layer.Inputs()) {
+      const int channels = network_.layers[static_cast<size_t>(map)].Channels();
+      for (int i = 0; i < channels; ++i) values.push_back(Input(map, y, x, i));
+    }
+    if (layer.filter_channels == 0) return values;
+    // Blocks and runs of outputs are counted within the channel group of `o`.
+    const Layer& map = network_.layers[static_cast<size_t>(layer.input)];
+    int group = 0;
+    while (o >= layer.GroupOffset(group + 1)) ++group;
+    const auto at = static_cast<size_t>(group);
+    const int blocks = map.group_channels[at] / layer.filter_channels;
+    const int outputs_of_block = layer.group_channels[at] / blocks;
+    const int block = (o - layer.GroupOffset(group)) / outputs_of_block;
+    const auto first = values.begin() + map.GroupOffset(group) + block * layer.filter_channels;
+    return {first, first + layer.filter_channels};
   }
 
   // Sum, or maximum, over the window at (y, x) for output channel `o`.
@@ -79,15 +99,14 @@ class DirectNetwork {
         const int in_y = y * layer.window.stride_h - layer.window.pad_top + ky;
         const int in_x = x * layer.window.stride_w - layer.window.pad_left + kx;
         if (layer.op == Op::kMaxPool || layer.op == Op::kSumPool) {
-          const int64_t value = Input(layer, in_y, in_x, o);
+          const int64_t value = Input(layer.input, in_y, in_x, o);
           sum += value;
           maximum = std::max(maximum, value);
           continue;
         }
-        const int64_t at = ((int64_t{o} * kernel_h + ky) * kernel_w + kx) * input.Channels();
-        for (int i = 0; i < input.Channels(); ++i) {
-          sum += Input(layer, in_y, in_x, i) * layer.weights[static_cast<size_t>(at + i)];
-        }
+        const std::vector<int64_t> values = Tap(layer, in_y, in_x, o);
+        const size_t at = (static_cast<size_t>((o * kernel_h + ky) * kernel_w + kx)) * values.size();
+        for (size_t i = 0; i < values.size(); ++i) sum += values[i] * layer.weights[at + i];
       }
     }
     return layer.op == Op::kMaxPool ? maximum : sum;

@@ -35,7 +35,7 @@ class Generator {
     // One draw a statement: compilers evaluate arguments in orders of their own.
     const int c = Int(1, 3), w = Int(3, options_.max_side), h = Int(3, options_.max_side);
     AddInput(h, w, c);
-    const Window window = RandomWindow(0);
+    const Window window = OneIn(2, options_.concatenations) ? SameWindow() : RandomWindow(0);
     AddConv(0, RandomChannels(), window, false);
     const int layers = Int(1, options_.max_layers);
     for (int i = 1; i < layers; ++i) AddAnyLayer();
@@ -51,11 +51,44 @@ class Generator {
     for (int i = 0; i < layers; ++i) AddConv(Last(), groups, same, false);
     if (layers >= 4) network_.layers[static_cast<size_t>(layers) - 1].shortcut = 1;
     AddHead(Last(), same);
-    Network network = Finish();
-    for (model::SubNetwork& sub_network : network.sub_networks) {
-      sub_network.tables.back().mul.assign(1, 1);  // accumulators of some 10^5
+    return WithSmallAnswers(Finish());
+  }
+
+  Network Concatenating(int layers) {
+    AddInput(6, 6, 1);
+    const Window same{
+        .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+    for (int i = 0; i < layers; ++i) {
+      AddConv(Last(), {4, 4}, same, false);
+      ReadAll(0);
     }
-    return network;
+    AddHead(Last());
+    ReadAll(1);
+    return Finish();
+  }
+
+  Network Branching(int height, int width) {
+    const auto same = [](int kernel) {
+      const int pad = kernel / 2;
+      return Window{.kernel_h = kernel,
+                    .kernel_w = kernel,
+                    .pad_top = pad,
+                    .pad_left = pad,
+                    .pad_bottom = pad,
+                    .pad_right = pad};
+    };
+    AddInput(height, width, 1);
+    const std::vector<int> groups(static_cast<size_t>(options_.groups), 4);
+    AddConv(0, groups, same(5), false);
+    AddConv(1, groups, same(5), false);
+    AddConv(1, groups, same(3), false);
+    for (const int kernel : {3, 1}) {
+      AddConv(3, groups, same(kernel), false);
+      Join(2);
+    }
+    AddHead(5, same(3));
+    Join(4);
+    return WithSmallAnswers(Finish());
   }
 
   Network SmallImage(int channels) {
@@ -80,6 +113,8 @@ class Generator {
 
  private:
   int Int(int low, int high) { return static_cast<int>(rng_.Between(low, high)); }
+  // Draws only where `possible`, so that networks without a form stay as they are.
+  bool OneIn(int n, bool possible) { return possible && OneIn(n); }
   bool OneIn(int n) { return Int(1, n) == 1; }
   const Layer& At(LayerIndex i) const { return network_.layers[static_cast<size_t>(i)]; }
   // The last layer whose map another can read.
@@ -114,6 +149,17 @@ class Generator {
     return channels;
   }
 
+  // 1x1 or 3x3, which keeps its input's size.
+  Window SameWindow() {
+    const int k = 2 * Int(0, 1) + 1;
+    return {.kernel_h = k,
+            .kernel_w = k,
+            .pad_top = k / 2,
+            .pad_left = k / 2,
+            .pad_bottom = k / 2,
+            .pad_right = k / 2};
+  }
+
   Window RandomWindow(LayerIndex input) {
     const auto side = [this](int in, int& kernel, int& stride, int& before, int& after) {
       kernel = Int(1, 4);
@@ -143,12 +189,72 @@ class Generator {
     layer.dense = !grouped;
     layer.group_channels = std::move(channels);
     SetWindow(layer, At(input), window);
+    if (OneIn(2, options_.concatenations)) Concatenate();
+    if (At(input).Divided() && OneIn(2, options_.filters)) NarrowFilters(1 << Int(0, 2));
     FillWeights(layer);
   }
 
+  // Sometimes makes the last layer read further maps of the same size.
+  void Concatenate() {
+    Layer& layer = network_.layers.back();
+    const Layer& first = At(layer.input);
+    for (LayerIndex i = Last(); i >= 0; --i) {
+      const Layer& map = At(i);
+      if (i == layer.input || &map == &layer || map.op == Op::kLinear ||
+          map.out_h != first.out_h || map.out_w != first.out_w ||
+          (layer.op == Op::kLinear && !map.Divided())) {
+        continue;
+      }
+      if (OneIn(2)) layer.more_inputs.push_back(i);
+    }
+  }
+
+  // Makes the last layer read the map of `other` too.
+  void Join(LayerIndex other) {
+    Layer& layer = network_.layers.back();
+    layer.more_inputs.push_back(other);
+    layer.weights.clear();
+    FillWeights(layer);
+  }
+
+  // Answers of a few gray levels, from accumulators of some 10^5.
+  static Network WithSmallAnswers(Network network) {
+    for (model::SubNetwork& sub_network : network.sub_networks) {
+      sub_network.tables.back().mul.assign(1, 1);
+    }
+    return network;
+  }
+
+  // Makes the last layer read all maps from `first` on, the nearest first.
+  void ReadAll(LayerIndex first) {
+    Layer& layer = network_.layers.back();
+    for (LayerIndex i = layer.input - 1; i >= first; --i) layer.more_inputs.push_back(i);
+    layer.weights.clear();
+    FillWeights(layer);
+  }
+
+  // Makes the last layer a convolution of a few channels a filter: 1, 2 or 4.
+  void NarrowFilters(int width) {
+    Layer& layer = network_.layers.back();
+    layer.dense = false;
+    layer.more_inputs.clear();
+    layer.filter_channels = width;
+    const int factor = Int(1, 2);
+    layer.group_channels.clear();
+    for (const int channels : At(layer.input).group_channels) {
+      // With 4 inputs and outputs a filter the runtime uses generated code, with 12 outputs not.
+      layer.group_channels.push_back(width == 4 && factor == 2 && OneIn(2) ? 3 * channels
+                                                                           : factor * channels);
+    }
+  }
+
   void FillWeights(Layer& layer) {
-    const Layer& input = At(layer.input);
     const model::WeightExtents extents = model::WeightExtentsOf(network_, layer);
+    std::vector<const model::InputBlock*> block_of;  // [input channels]
+    const std::vector<model::InputBlock> blocks = model::InputBlocksOf(network_, layer);
+    for (const model::InputBlock& block : blocks) {
+      block_of.insert(block_of.end(), static_cast<size_t>(block.channels), &block);
+    }
     const auto group_of = [](const Layer& l, int64_t channel) {
       int group = 0;
       while (channel >= l.GroupOffset(group + 1)) ++group;
@@ -157,8 +263,9 @@ class Generator {
     for (int64_t o = 0; o < extents.outputs; ++o) {
       for (int64_t p = 0; p < extents.kernel_h * extents.kernel_w; ++p) {
         for (int64_t i = 0; i < extents.inputs; ++i) {
-          const bool crosses =
-              !layer.dense && input.Divided() && group_of(layer, o) != group_of(input, i);
+          const bool crosses = !layer.dense && layer.filter_channels == 0 &&
+                               !model::Reads(layer, group_of(layer, o),
+                                             *block_of[static_cast<size_t>(i)]);
           const auto weight =
               static_cast<int8_t>(OneIn(16) ? (OneIn(2) ? 127 : -127) : Int(-127, 127));
           layer.weights.push_back(crosses ? int8_t{0} : weight);
@@ -183,18 +290,13 @@ class Generator {
     layer.group_channels = {options_.classes};
     if (window != Window{}) SetWindow(layer, At(input), window);
     if (options_.map_heads && OneIn(2)) SetWindow(layer, At(input), RandomWindow(input));
+    if (OneIn(2, options_.concatenations)) Concatenate();
     FillWeights(layer);
   }
 
   // A convolution that keeps its input's size, and, where one fits, adds an earlier layer.
   void AddResidual(LayerIndex input) {
-    const int k = 2 * Int(0, 1) + 1;
-    const Window same{.kernel_h = k,
-                      .kernel_w = k,
-                      .pad_top = k / 2,
-                      .pad_left = k / 2,
-                      .pad_bottom = k / 2,
-                      .pad_right = k / 2};
+    const Window same = SameWindow();
     AddConv(input, At(input).group_channels, same, options_.grouped && OneIn(3));
     Layer& layer = network_.layers.back();
     for (auto i = static_cast<LayerIndex>(network_.layers.size()) - 2; i > 0; --i) {
@@ -232,7 +334,8 @@ class Generator {
         break;
     }
     const bool grouped = options_.grouped && OneIn(3);
-    const Window window = RandomWindow(input);
+    // Maps of one size are what can be read together.
+    const Window window = OneIn(2, options_.concatenations) ? SameWindow() : RandomWindow(input);
     AddConv(input, RandomChannels(), window, grouped);
   }
 
@@ -255,7 +358,8 @@ class Generator {
     if (layer.op == Op::kSumPool)
       return kUsualInput * layer.window.kernel_h * layer.window.kernel_w;
     const model::WeightExtents extents = model::WeightExtentsOf(network_, layer);
-    const int inputs = model::ChannelsOf(At(layer.input), groups);
+    const int inputs = layer.filter_channels > 0 ? layer.filter_channels
+                                                 : model::InputChannelsOf(network_, layer, groups);
     return kUsualInput * kUsualWeight *
            std::sqrt(static_cast<double>(extents.kernel_h * extents.kernel_w * inputs));
   }
@@ -328,11 +432,24 @@ Network SmallImageNetwork(uint64_t seed, int groups, int channels) {
   return Generator(seed, options).SmallImage(channels);
 }
 
+Network ConcatenatingNetwork(uint64_t seed, int layers) {
+  RandomNetworkOptions options;
+  options.groups = 2;
+  return Generator(seed, options).Concatenating(layers);
+}
+
 Network RestoringNetwork(uint64_t seed, int layers, int height, int width, int groups) {
   RandomNetworkOptions options;
   options.groups = groups;
   options.classes = 1;
   return Generator(seed, options).Restoring(layers, height, width);
+}
+
+Network BranchingNetwork(uint64_t seed, int height, int width, int groups) {
+  RandomNetworkOptions options;
+  options.groups = groups;
+  options.classes = 1;
+  return Generator(seed, options).Branching(height, width);
 }
 
 std::vector<uint8_t> RandomPixels(uint64_t seed, const Network& network, int n) {
