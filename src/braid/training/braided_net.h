@@ -90,7 +90,8 @@ class BraidedNet {
   void AfterBuffersLoaded();
 
  private:
-  // The channels of a sub-network within a dimension: a slice, or a list where there are gaps.
+  // The channels of a sub-network within a dimension, which may be those of several layers' maps:
+  // a slice, or a list where there are gaps.
   struct Selection {
     int64_t start = 0, length = 0, full = 0;
     torch::Tensor list;
@@ -103,7 +104,7 @@ class BraidedNet {
 
   static std::vector<ParameterSpec> Specs(const model::Network& skeleton, int64_t subs);
   static torch::Tensor Select(const torch::Tensor& t, int64_t dim, const Selection& selection);
-  Selection MakeSelection(const model::Layer& layer, GroupSet groups) const;
+  Selection MakeSelection(const std::vector<model::LayerIndex>& layers, GroupSet groups) const;
   torch::Tensor weight_shape_randn(int layer) const;
   torch::Tensor SlicedWeight(int sub, int layer);
   torch::Tensor BiasOf(int sub, int layer, const torch::Tensor& gain);

@@ -130,6 +130,20 @@ TEST_F(TrainingTest, ExportsResidualNetworksWithFoldedNormalization) {
   }
 }
 
+TEST_F(TrainingTest, ExportsDenseBlocksWhoseMapsShareABound) {
+  const data::Dataset train = Quadrants(384, 3, 1), test = Quadrants(200, 3, 2);
+  Recipe recipe = Tiny("fluid4", "densenet11");  // also groups that are not adjacent
+  recipe.epochs = 2;
+  const auto trainer = Trained(recipe, train);
+  const BraidedNet& net = trainer->net();
+  // stem, two layers, 1x1; two layers, ...
+  EXPECT_EQ(net.skeleton().layers[4].more_inputs, (std::vector<model::LayerIndex>{2, 3}));
+  EXPECT_EQ(net.bound(0, 1), net.bound(0, 2));
+  EXPECT_EQ(net.bound(0, 1), net.bound(0, 3));
+  EXPECT_NE(net.bound(0, 1), net.bound(0, 4)) << "of the next block";
+  ExpectParity(*trainer, test);
+}
+
 TEST_F(TrainingTest, ExportsGroupedConvolutions) {
   const data::Dataset train = Quadrants(512, 1, 1), test = Quadrants(200, 1, 2);
   Recipe recipe = Tiny("fluid2");

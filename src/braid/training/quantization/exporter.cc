@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "braid/model/cost.h"
+#include "braid/model/layer_map.h"
 #include "braid/model/operating_point_name.h"
 #include "braid/model/rescale_tables.h"
 
@@ -111,11 +112,11 @@ class Exporter {
   // inputs with zeros where groups cross.
   void RoundWeights(int l) {
     Layer& layer = network_.layers[static_cast<size_t>(l)];
-    const Layer& from = LayerAt(layer.input);
+    const Layer& from = LayerAt(layer.input);  // of a grouped layer, the only one
     const torch::Tensor w = net_.weight(l).to(torch::kCPU).contiguous();
     const auto out = static_cast<size_t>(w.size(0)), held = static_cast<size_t>(w.size(1));
     const auto kernel = static_cast<size_t>(w.size(2) * w.size(3));
-    const auto in = static_cast<size_t>(from.Channels());
+    const auto in = static_cast<size_t>(model::WeightExtentsOf(network_, layer).inputs);
     layer.weights.assign(out * kernel * in, 0);
     const float* data = w.data_ptr<float>();
     for (size_t o = 0; o < out; ++o) {
