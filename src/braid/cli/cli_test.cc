@@ -373,6 +373,13 @@ TEST_F(CliTest, EnlargesAPictureWithTheSameBitsInEveryTileAndOnEveryPath) {
   const Outcome small_tile = Run(base + " --tile 10 --out " + In("tiled.png"));
   EXPECT_EQ(small_tile.code, 1);
   EXPECT_THAT(small_tile.err, HasSubstr("expected more than the 10 that its edges lose"));
+  // As it is: no interpolation before.
+  const std::string plain = "restore --model " + model + " " + In("small.png") + " --out ";
+  EXPECT_EQ(Run(plain + In("restored.png") + " --json").Report()["width"], 41);
+  const std::string restored = Text(In("restored.png"));
+  EXPECT_NE(restored, Text(In("small.png")));
+  ASSERT_EQ(Run(plain + In("tiled.png") + " --tile 11 --kernels scalar").code, 0);
+  EXPECT_EQ(Text(In("tiled.png")), restored);
   // Each kind of model says what it is for.
   EXPECT_THAT(Run("enlarge --model " + Model() + " " + In("small.png") + " --out x.png").err,
               HasSubstr("does not restore images"));

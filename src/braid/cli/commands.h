@@ -20,6 +20,7 @@ using Work = std::function<Status()>;
   X(Device)               \
   X(Infer)                \
   X(Enlarge)              \
+  X(Restore)              \
   X(Eval)                 \
   X(Inspect)              \
   X(Verify)               \

@@ -34,7 +34,7 @@ Result<std::unique_ptr<DeviceHost>> DeviceHost::Start(model::ModelFile model,
   if (model::HasMapHead(model.network)) {
     return InvalidArgument(
         model.network.name +
-        ": answers with maps; devices serve classes (braid enlarge runs it here)");
+        ": answers with maps; devices serve classes (braid enlarge or restore runs it here)");
   }
   std::unique_ptr<DeviceHost> host(new DeviceHost(std::move(model)));
   if (options.share.empty()) options.share = GroupSet::First(host->model_.network.groups);

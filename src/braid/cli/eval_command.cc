@@ -12,7 +12,7 @@
 #include "braid/cli/model_options.h"
 #include "braid/cli/report.h"
 #include "braid/cli/restoration.h"
-#include "braid/data/super_resolution/luma_set.h"
+#include "braid/data/restoration/degraded_set.h"
 #include "braid/model/file.h"
 #include "braid/model/layer_map.h"
 
@@ -32,7 +32,7 @@ struct Options {
 Status CheckFits(const model::Network& network, const data::Dataset& dataset) {
   if (model::HasMapHead(network)) {
     return InvalidArgument("the model restores images, and " + dataset.name +
-                           " has classes (--data " + data::LumaSetNames() + ")");
+                           " has classes (--data " + data::DegradedSetNames() + ")");
   }
   if (network.input_h != dataset.height || network.input_w != dataset.width ||
       network.input_c != dataset.channels) {
@@ -103,7 +103,7 @@ void PrintPoints(const Json& report) {
 }
 
 Status Eval(Options options) {
-  if (data::IsLumaSet(options.data.name)) {
+  if (data::IsDegradedSet(options.data.name)) {
     return EvaluateRestoration({options.model, options.data.name, options.points,
                                 options.data.limit, options.threads, options.json});
   }

@@ -1,4 +1,4 @@
-// What eval and enlarge do with models that restore images. Layer: cli.
+// What eval, enlarge and restore do with models that restore images. Layer: cli.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "braid/base/status.h"
 #include "braid/cli/model_options.h"
-#include "braid/data/super_resolution/measurement.h"
+#include "braid/data/restoration/measurement.h"
 #include "braid/runtime/restorer.h"
 
 namespace braid::cli {
@@ -16,12 +16,12 @@ data::Restore RestoreWith(runtime::Restorer& restorer);
 
 struct RestorationEvalOptions {
   ModelOptions model;
-  std::string set;  // "set5", "set14", "t91"
+  std::string set;  // data::IsDegradedSet
   std::vector<std::string> points;
   int limit = 0, threads = 0;
   bool json = false;
 };
-// PSNR of the points at every scale, beside interpolation and what the card says.
+// PSNR of the points at every level, beside the degraded images' and what the card says.
 Status EvaluateRestoration(const RestorationEvalOptions& options);
 
 }  // namespace braid::cli

@@ -37,11 +37,17 @@ class Builder {
   }
 
   LayerIndex Conv(std::string name, LayerIndex input, int channels, int kernel, int stride) {
-    const Layer& from = network_.layers[static_cast<size_t>(input)];
+    return Conv(std::move(name), std::vector<LayerIndex>{input}, channels, kernel, stride);
+  }
+  // Of several maps, one behind the other.
+  LayerIndex Conv(std::string name, const std::vector<LayerIndex>& inputs, int channels, int kernel,
+                  int stride) {
+    const Layer& from = network_.layers[static_cast<size_t>(inputs.front())];
     Layer layer;
     layer.name = std::move(name);
     layer.op = Op::kConv;
-    layer.input = input;
+    layer.input = inputs.front();
+    layer.more_inputs.assign(inputs.begin() + 1, inputs.end());
     layer.window = Square(kernel, stride, kernel / 2);
     layer.dense = dense_;
     layer.out_h = (from.out_h + 2 * (kernel / 2) - kernel) / stride + 1;
@@ -82,8 +88,8 @@ class Builder {
   }
 
   // One map for every position instead of one answer for the image.
-  void MapHead(std::string name, LayerIndex input) {
-    const LayerIndex head = Conv(std::move(name), input, kGroups, 3, 1);
+  void MapHead(std::string name, const std::vector<LayerIndex>& inputs) {
+    const LayerIndex head = Conv(std::move(name), inputs, kGroups, 3, 1);
     Layer& layer = network_.layers[static_cast<size_t>(head)];
     layer.op = Op::kLinear;
     layer.activation = Activation::kLogits;
@@ -159,8 +165,53 @@ Network MakeVdsr(const BackboneSpec& spec, int layers) {
   LayerIndex last = 0;
   for (int l = 1; l < layers; ++l)
     last = b.Conv("conv" + std::to_string(l), last, spec.channels, 3, 1);
-  b.MapHead("residual", last);
+  b.MapHead("residual", {last});
   return b.Take();
+}
+
+// Kernels of two sizes side by side, twice.
+Network MakeVrcnn(const BackboneSpec& spec) {
+  Builder b(spec);
+  const int c = spec.channels;
+  const LayerIndex first = b.Conv("conv1", 0, c, 5, 1);
+  const std::vector<LayerIndex> second = {b.Conv("conv2/5x5", first, c / 4, 5, 1),
+                                          b.Conv("conv2/3x3", first, c / 2, 3, 1)};
+  const std::vector<LayerIndex> third = {b.Conv("conv3/3x3", second, c / 4, 3, 1),
+                                         b.Conv("conv3/1x1", second, c / 2, 1, 1)};
+  b.MapHead("residual", third);
+  return b.Take();
+}
+
+// Layers of each of the three dense blocks of "densenetN", N = 3 layers + 5; 0 where `name` is none.
+int DensenetLayers(const std::string& name) {
+  constexpr int kMostLayers = 16;
+  for (int layers = 1; layers <= kMostLayers; ++layers) {
+    if (name == "densenet" + std::to_string(3 * layers + 5)) return layers;
+  }
+  return 0;
+}
+
+// A block's layers each add `channels` channels to all that the block had before. Between blocks a
+// 1x1 convolution with stride 2 halves size and channels; the last one leaves the size.
+Network MakeDensenet(const BackboneSpec& spec, int layers) {
+  Builder b(spec);
+  int channels = 2 * spec.channels;
+  LayerIndex last = b.Conv("stem", 0, channels, 3, 1);
+  for (int block = 1; block <= 3; ++block) {
+    const std::string name = "block" + std::to_string(block);
+    std::vector<LayerIndex> maps = {last};
+    for (int l = 1; l <= layers; ++l) {
+      maps.push_back(b.Conv(name + "/conv" + std::to_string(l), maps, spec.channels, 3, 1));
+    }
+    channels = (channels + layers * spec.channels) / 2 / 16 * 16;
+    last = b.Conv(name + "/narrow", maps, channels, 1, block < 3 ? 2 : 1);
+  }
+  b.Head("head", b.SumPool("pool", last), spec.classes);
+  return b.Take();
+}
+
+bool Concatenates(const std::string& name) {
+  return name == "vrcnn" || DensenetLayers(name) > 0;
 }
 
 }  // namespace
@@ -174,24 +225,37 @@ Result<Network> MakeBackbone(const BackboneSpec& spec) {
     return InvalidArgument("image size: " + std::to_string(spec.height) + "x" +
                            std::to_string(spec.width) + " is not within 8..1024");
   }
-  if (const int layers = VdsrLayers(spec.name); layers > 0) {
-    if (spec.image_channels != 1)
-      return InvalidArgument("image channels: vdsr restores luma alone");
-    return MakeVdsr(spec, layers);
+  if (Concatenates(spec.name) && !spec.dense) {
+    return InvalidArgument("grouped: " + spec.name + " has layers that read several maps");
+  }
+  if (BackboneRestores(spec.name) && spec.image_channels != 1) {
+    return InvalidArgument("image channels: " + spec.name + " restores luma alone");
+  }
+  if (const int layers = VdsrLayers(spec.name); layers > 0) return MakeVdsr(spec, layers);
+  if (spec.name == "vrcnn") {
+    if (spec.channels % 64 != 0) {  // a quarter of them in four groups of multiples of 4
+      return InvalidArgument("channels: those of vrcnn are a multiple of 64");
+    }
+    return MakeVrcnn(spec);
   }
   if (spec.image_channels < 1 || spec.classes < 2) {
     return InvalidArgument("image channels or classes: too few");
   }
   if (spec.name == "cnn") return MakeCnn(spec);
   if (const int blocks = ResnetBlocks(spec.name); blocks > 0) return MakeResnet(spec, blocks);
+  if (const int layers = DensenetLayers(spec.name); layers > 0) return MakeDensenet(spec, layers);
   return InvalidArgument(
       "backbone: '" + spec.name +
-      "' is neither cnn, resnet, resnetN with N = 8, 14, 20, ... 110, vdsr nor vdsrN with "
-      "N = 3..64");
+      "' is neither cnn, resnet, resnetN with N = 8, 14, 20, ... 110, densenetN with N = 8, 11, "
+      "... 53, vrcnn, vdsr nor vdsrN with N = 3..64");
 }
 
-bool BackboneNormalizes(const std::string& name) { return ResnetBlocks(name) > 0; }
+bool BackboneNormalizes(const std::string& name) {
+  return ResnetBlocks(name) > 0 || DensenetLayers(name) > 0;
+}
 
-bool BackboneRestores(const std::string& name) { return VdsrLayers(name) > 0; }
+bool BackboneRestores(const std::string& name) {
+  return VdsrLayers(name) > 0 || name == "vrcnn";
+}
 
 }  // namespace braid::training

@@ -23,11 +23,28 @@ const Layer& LayerAt(const model::Network& network, int index) {
   return network.layers[static_cast<size_t>(index)];
 }
 
+// Channels of all maps that the layer reads.
+int64_t InputChannels(const model::Network& network, const Layer& layer) {
+  int64_t channels = 0;
+  for (const model::LayerIndex input : layer.Inputs()) channels += LayerAt(network, input).Channels();
+  return channels;
+}
+
 // Input channels that a weight of the layer holds for one output channel.
 int64_t WeightInputs(const model::Network& network, const Layer& layer) {
   const Layer& from = LayerAt(network, layer.input);
   const bool grouped = layer.op == Op::kConv && !layer.dense && from.Divided();
-  return grouped ? from.group_channels[0] : from.Channels();
+  return grouped ? from.group_channels[0] : InputChannels(network, layer);
+}
+
+// What the layer reads: its map, or several as one.
+torch::Tensor Concatenated(const Layer& layer, const std::vector<torch::Tensor>& maps) {
+  if (layer.more_inputs.empty()) return maps[static_cast<size_t>(layer.input)];
+  std::vector<torch::Tensor> parts;
+  for (const model::LayerIndex input : layer.Inputs()) {
+    parts.push_back(maps[static_cast<size_t>(input)]);
+  }
+  return torch::cat(parts, 1);
 }
 
 bool AnswersWithMap(const Layer& layer) {
@@ -52,10 +69,11 @@ std::vector<ParameterSpec> BraidedNet::Specs(const model::Network& skeleton, int
 }
 
 BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub_networks,
-                       bool normalized, torch::Device device)
+                       bool normalized, torch::Device device, int bits)
     : skeleton_(skeleton),
       subs_(std::move(sub_networks)),
       device_(device),
+      bits_(bits),
       parameters_(Specs(skeleton, static_cast<int64_t>(subs_.size())), device),
       states_(skeleton.layers.size()),
       is_shortcut_source_(skeleton.layers.size(), 0),
@@ -69,7 +87,7 @@ BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub
   int parameter = 0;
   for (size_t l = 0; l < states_.size(); ++l) {
     const Layer& layer = skeleton_.layers[l];
-    if (layer.input != model::kNoLayer) last_reader_[static_cast<size_t>(layer.input)] = l;
+    for (const model::LayerIndex input : layer.Inputs()) last_reader_[static_cast<size_t>(input)] = l;
     if (layer.shortcut != model::kNoLayer) {
       is_shortcut_source_[static_cast<size_t>(layer.shortcut)] = 1;
     }
@@ -79,8 +97,8 @@ BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub
     state.gain = parameter++;
     state.bias = parameter++;
     for (const GroupSet groups : subs_) {
-      state.out.push_back(MakeSelection(layer, groups));
-      state.in.push_back(MakeSelection(LayerAt(skeleton_, layer.input), groups));
+      state.out.push_back(MakeSelection({static_cast<model::LayerIndex>(l)}, groups));
+      state.in.push_back(MakeSelection(layer.Inputs(), groups));
     }
     if (normalized && layer.op == Op::kConv) {
       const auto options = torch::TensorOptions().device(device_);
@@ -90,18 +108,19 @@ BraidedNet::BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub
   }
 }
 
-BraidedNet::Selection BraidedNet::MakeSelection(const Layer& layer, GroupSet groups) const {
+BraidedNet::Selection BraidedNet::MakeSelection(const std::vector<model::LayerIndex>& layers,
+                                                GroupSet groups) const {
   Selection selection;
-  selection.full = layer.Channels();
-  if (!layer.Divided()) {
-    selection.length = selection.full;
-    return selection;
-  }
   std::vector<int64_t> channels;
-  for (const int g : groups) {
-    for (int c = 0; c < layer.group_channels[static_cast<size_t>(g)]; ++c) {
-      channels.push_back(layer.GroupOffset(g) + c);
+  for (const model::LayerIndex index : layers) {
+    const Layer& layer = LayerAt(skeleton_, index);
+    for (int g = 0; g < static_cast<int>(layer.group_channels.size()); ++g) {
+      if (layer.Divided() && !groups.Contains(g)) continue;
+      for (int c = 0; c < layer.group_channels[static_cast<size_t>(g)]; ++c) {
+        channels.push_back(selection.full + layer.GroupOffset(g) + c);
+      }
     }
+    selection.full += layer.Channels();
   }
   selection.start = channels.front();
   selection.length = static_cast<int64_t>(channels.size());
@@ -161,7 +180,7 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
   torch::Tensor weight = parameters_[static_cast<size_t>(state.weight)];
   if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) {
     torch::Tensor& rounded = rounded_[static_cast<size_t>(layer)];
-    if (!rounded.defined()) rounded = RoundWeights(weight);
+    if (!rounded.defined()) rounded = RoundWeights(weight, LargestInteger(bits_));
     weight = rounded;
   }
   weight = Select(weight, 0, state.out[static_cast<size_t>(sub)]);
@@ -173,8 +192,25 @@ torch::Tensor BraidedNet::SlicedWeight(int sub, int layer) {
 torch::Tensor BraidedNet::Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const {
   const double bound_value = bound(sub, layer);
   if (bounded(sub) && arithmetic_ == Arithmetic::kBounded) return torch::clamp(wide, 0, bound_value);
-  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) return RoundActivations(wide, bound_value);
+  if (bounded(sub) && arithmetic_ == Arithmetic::kRounded) {
+    return RoundActivations(wide, bound_value, LargestInteger(bits_));
+  }
   return keep ? torch::relu(wide) : torch::relu_(const_cast<torch::Tensor&>(wide));
+}
+
+// A bias is an integer in units of the accumulator. With 8 bits such a unit is a small part of a
+// level of the output; with fewer the rounding matters.
+torch::Tensor BraidedNet::BiasOf(int sub, int layer, const torch::Tensor& gain) {
+  const LayerState& state = states_[static_cast<size_t>(layer)];
+  const Selection& out = state.out[static_cast<size_t>(sub)];
+  const torch::Tensor bias =
+      Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, out);
+  if (bits_ == 8 || !bounded(sub) || arithmetic_ != Arithmetic::kRounded) return bias;
+  const torch::Tensor steps =
+      WeightSteps(parameters_[static_cast<size_t>(state.weight)], LargestInteger(bits_));
+  const double map_step = MapStep(sub, LayerAt(skeleton_, layer).input);
+  return RoundToSteps(
+      bias, Select(steps, 0, out).mul(gain.detach().abs()).mul_(map_step).clamp_min_(1e-12));
 }
 
 torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training,
@@ -190,7 +226,7 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
   for (size_t l = 1; l < count; ++l) {
     const Layer& layer = skeleton_.layers[l];
     const LayerState& state = states_[l];
-    const torch::Tensor in = maps[static_cast<size_t>(layer.input)];
+    const torch::Tensor in = Concatenated(layer, maps);
     torch::Tensor wide;
     if (layer.op == Op::kSumPool) {
       wide = torch::avg_pool2d(in, {layer.window.kernel_h, layer.window.kernel_w},
@@ -204,8 +240,7 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
       torch::Tensor weight = SlicedWeight(sub, li);
       const torch::Tensor gain =
           Select(parameters_[static_cast<size_t>(state.gain)].select(0, sub), 0, state.out[s]);
-      const torch::Tensor bias =
-          Select(parameters_[static_cast<size_t>(state.bias)].select(0, sub), 0, state.out[s]);
+      const torch::Tensor bias = BiasOf(sub, li, gain);
       const bool normalize = normalizing(sub) && layer.op == Op::kConv;
       if (!normalize) weight = weight * gain.view({-1, 1, 1, 1});
       // An image of one channel has no layout of its own, so the weights ask for it.
@@ -250,8 +285,10 @@ torch::Tensor BraidedNet::Forward(int sub, const torch::Tensor& x, bool training
     if (observation != nullptr) observation->wide[l] = wide;
     maps[l] = Activate(sub, static_cast<int>(l), wide, keep);
     // Whole pictures through many layers: hold only what is read again.
-    const auto input = static_cast<size_t>(layer.input);
-    if (last_reader_[input] == l) maps[input] = torch::Tensor();
+    for (const model::LayerIndex index : layer.Inputs()) {
+      const auto input = static_cast<size_t>(index);
+      if (last_reader_[input] == l) maps[input] = torch::Tensor();
+    }
   }
   return logits;
 }
@@ -285,6 +322,13 @@ double BraidedNet::bound(int sub, int layer) const {
   return bounds_.accessor<double, 2>()[sub][layer];
 }
 
+double BraidedNet::MapStep(int sub, int layer) const {
+  const Layer& l = LayerAt(skeleton_, layer);
+  if (l.op == Op::kInput) return kInputStep;
+  if (l.op == Op::kMaxPool) return MapStep(sub, l.input);
+  return bound(sub, layer) / LargestInteger(bits_);
+}
+
 torch::Tensor BraidedNet::weight(int layer) const {
   return parameters_[static_cast<size_t>(states_[static_cast<size_t>(layer)].weight)].detach();
 }
@@ -304,10 +348,9 @@ void BraidedNet::MarkBlocks(torch::Tensor& mask, GroupSet groups, double value) 
   for (size_t l = 0; l < states_.size(); ++l) {
     if (states_[l].weight < 0) continue;
     const Layer& layer = skeleton_.layers[l];
-    const Layer& from = LayerAt(skeleton_, layer.input);
     torch::Tensor weights = parameters_.Slice(mask, static_cast<size_t>(states_[l].weight));
-    // A dimension that is not divided, or that a grouped weight lacks, is marked whole.
-    const bool whole_in = !from.Divided() || weights.size(1) != from.Channels();
+    // A grouped weight has the channels of one group only.
+    const bool whole_in = weights.size(1) != InputChannels(skeleton_, layer);
     for (const int out : groups) {
       torch::Tensor rows = layer.Divided()
                                ? weights.narrow(0, layer.GroupOffset(out),
@@ -317,9 +360,14 @@ void BraidedNet::MarkBlocks(torch::Tensor& mask, GroupSet groups, double value) 
         rows.fill_(value);
         continue;
       }
-      for (const int in : groups) {
-        rows.narrow(1, from.GroupOffset(in), from.group_channels[static_cast<size_t>(in)])
-            .fill_(value);
+      int64_t first = 0;
+      for (const model::LayerIndex index : layer.Inputs()) {
+        const Layer& from = LayerAt(skeleton_, index);
+        for (int in = 0; in < static_cast<int>(from.group_channels.size()); ++in) {
+          const int64_t channels = from.group_channels[static_cast<size_t>(in)];
+          if (!from.Divided() || groups.Contains(in)) rows.narrow(1, first, channels).fill_(value);
+          first += channels;
+        }
       }
     }
   }

@@ -27,9 +27,10 @@ struct Observation {
 class BraidedNet {
  public:
   // `skeleton` without weights (backbone.h). `normalized`: convolutions train with a private batch
-  // normalization per sub-network until FoldNormalization.
+  // normalization per sub-network until FoldNormalization. `bits` of rounded weights and
+  // activations: a model file holds 8.
   BraidedNet(const model::Network& skeleton, std::vector<GroupSet> sub_networks, bool normalized,
-             torch::Device device);
+             torch::Device device, int bits = 8);
 
   // He initialization; gains of narrow sub-networks start larger, since they sum fewer inputs.
   void Initialize(uint64_t seed);
@@ -65,11 +66,14 @@ class BraidedNet {
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
   torch::Device device() const { return device_; }
+  int bits() const { return bits_; }
 
   bool bounded(int sub) const { return bounded_[static_cast<size_t>(sub)] != 0; }
   bool normalizing(int sub) const { return normalizing_[static_cast<size_t>(sub)] != 0; }
   // Bound of the layer's Bounded ReLU in real units; 0 where it has none.
   double bound(int sub, int layer) const;
+  // Real value of one integer of the layer's map, where `sub` is bounded.
+  double MapStep(int sub, int layer) const;
   // Shared weights [out, in, kh, kw] (in = of one group where the layer is grouped), and the rows
   // of `sub` in the gain and bias tables, all channels of the layer.
   torch::Tensor weight(int layer) const;
@@ -86,7 +90,8 @@ class BraidedNet {
   void AfterBuffersLoaded();
 
  private:
-  // The channels of a sub-network within a dimension: a slice, or a list where there are gaps.
+  // The channels of a sub-network within a dimension, which may be those of several layers' maps:
+  // a slice, or a list where there are gaps.
   struct Selection {
     int64_t start = 0, length = 0, full = 0;
     torch::Tensor list;
@@ -99,14 +104,16 @@ class BraidedNet {
 
   static std::vector<ParameterSpec> Specs(const model::Network& skeleton, int64_t subs);
   static torch::Tensor Select(const torch::Tensor& t, int64_t dim, const Selection& selection);
-  Selection MakeSelection(const model::Layer& layer, GroupSet groups) const;
+  Selection MakeSelection(const std::vector<model::LayerIndex>& layers, GroupSet groups) const;
   torch::Tensor weight_shape_randn(int layer) const;
   torch::Tensor SlicedWeight(int sub, int layer);
+  torch::Tensor BiasOf(int sub, int layer, const torch::Tensor& gain);
   torch::Tensor Activate(int sub, int layer, const torch::Tensor& wide, bool keep) const;
 
   model::Network skeleton_;
   std::vector<GroupSet> subs_;
   torch::Device device_;
+  int bits_;
   Parameters parameters_;
   std::vector<LayerState> states_;
   std::vector<uint8_t> is_shortcut_source_;

@@ -25,6 +25,10 @@ Status Export(const ExportOptions& options) {
   BRAID_ASSIGN_OR_RETURN(Recipe recipe, ReadCheckpointRecipe(options.checkpoint));
   if (options.bound_rank) recipe.bound_rank = *options.bound_rank;
   BRAID_RETURN_IF_ERROR(CheckRecipe(recipe));
+  if (recipe.bits != 8) {
+    return FailedPrecondition(options.checkpoint + ": was trained for " +
+                              std::to_string(recipe.bits) + " bits; a model file holds 8");
+  }
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Task> task,
                          LoadTask(recipe.data, recipe.validation, options.machine));
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,

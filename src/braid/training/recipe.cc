@@ -41,6 +41,7 @@ void ForEachField(R& r, Visit visit) {
   visit("from", r.from);
   visit("bounded_from", r.bounded_from);
   visit("bound_rank", r.bound_rank);
+  visit("bits", r.bits);
   visit("validation", r.validation);
 }
 
@@ -132,6 +133,10 @@ Status CheckRecipe(const Recipe& r) {
   BRAID_RETURN_IF_ERROR(CheckRange("narrow_weight", r.narrow_weight, 0, 100));
   BRAID_RETURN_IF_ERROR(CheckRange("bounded_from", r.bounded_from, 0, 1));
   BRAID_RETURN_IF_ERROR(CheckRange("bound_rank", r.bound_rank, 0.5, 1));
+  BRAID_RETURN_IF_ERROR(CheckRange("bits", r.bits, 2, 8));
+  if (r.bits < 8 && BackboneRestores(r.backbone)) {
+    return InvalidArgument("bits: " + r.backbone + " is measured as a model file, which holds 8");
+  }
   return CheckRange("validation", r.validation, 0, 1 << 30);
 }
 
@@ -196,6 +201,7 @@ std::string CommandOf(const Recipe& r) {
   }
   if (!r.from.empty()) command += " --from " + r.from;
   command += " --bounded-from " + number(r.bounded_from) + " --bound-rank " + number(r.bound_rank);
+  if (r.bits != 8) command += " --bits " + std::to_string(r.bits);
   if (r.validation > 0) command += " --validation " + std::to_string(r.validation);
   return command + (r.dense ? "" : " --grouped");
 }
@@ -203,6 +209,7 @@ std::string CommandOf(const Recipe& r) {
 std::string RunName(const Recipe& recipe) {
   const bool named = recipe.backbone != "cnn" && recipe.backbone != "resnet";
   return recipe.family + (named ? "_" + recipe.backbone : "") + "_" + recipe.data + "_s" + std::to_string(recipe.seed) +
+         (recipe.bits != 8 ? "_" + std::to_string(recipe.bits) + "bit" : "") +
          (recipe.validation > 0 ? "_held-out" : "");
 }
 

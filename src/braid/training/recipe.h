@@ -49,6 +49,9 @@ struct Recipe {
   double bounded_from = 0.75;
   // Bound of a Bounded ReLU: the activation at this rank fraction, zeros included.
   double bound_rank = 0.9997;
+  // Of weights and activations where they are rounded. A model file holds 8; with fewer the rounded
+  // network is measured in floating point.
+  int bits = 8;
 
   // The last images of the training set that are held out: not trained on, and what accuracies are
   // measured on instead of the test set. Settings are chosen on them. 0: none.
@@ -70,7 +73,8 @@ Result<Recipe> RecipeFromJson(const std::string& json);
 std::string CommandOf(const Recipe& recipe);
 
 // "fluid2_mnist_s1"; "static_resnet20_cifar10_s1" where the backbone is neither cnn nor resnet;
-// "fluid2_mnist_s1_held-out" where training images were held out. Other deviations are named by the
+// "static_mnist_s1_4bit" where it is rounded to fewer bits than 8; "fluid2_mnist_s1_held-out" where
+// training images were held out. Other deviations are named by the
 // caller.
 std::string RunName(const Recipe& recipe);
 

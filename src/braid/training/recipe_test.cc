@@ -27,7 +27,9 @@ TEST(RecipeTest, RefusesUnknownKeysWrongTypesAndValuesOutOfRange) {
   for (const char* json :
        {"", "[]", "{\"colour\":1}", "{\"epochs\":\"8\"}", "{\"epochs\":0}", "{\"dense\":1}",
         "{\"seed\":-1}", "{\"policy\":\"greedy\"}", "{\"family\":\"fluid9\"}", "{\"channels\":20}",
-        "{\"bounded_from\":2}", "{\"learning_rate\":1e9}"}) {
+        "{\"bounded_from\":2}", "{\"bits\":1}", "{\"bits\":9}",
+        "{\"backbone\":\"densenet9\"}", "{\"backbone\":\"vrcnn\"}",
+        "{\"backbone\":\"densenet8\",\"dense\":false}", "{\"bits\":4,\"backbone\":\"vdsr\"}", "{\"learning_rate\":1e9}"}) {
     EXPECT_EQ(RecipeFromJson(json).status().code(), StatusCode::kInvalidArgument) << json;
   }
 }

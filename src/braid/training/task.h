@@ -1,5 +1,5 @@
 // What a network is trained for: the data, the form of its answer, and how a finished training is
-// measured and written. One folder each: classification/, super_resolution/. Layer: training.
+// measured and written. One folder each: classification/, restoration/. Layer: training.
 #pragma once
 
 #include <memory>

@@ -25,10 +25,11 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
                   "static, dynamic, fluid2, fluid4, alone1..3, ensemble2, ensemble4")
       ->capture_default_str();
   command
-      .add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes; t91 for vdsr")
+      .add_option("--data", o.data, "mnist, fashion-mnist, cifar10, digits, shapes; t91 for vdsr, t91-hevc for vrcnn")
       ->capture_default_str();
   command
-      .add_option("--backbone", o.backbone, "cnn, resnet or resnet14, 20, ... 110, vdsr or vdsrN")
+      .add_option("--backbone", o.backbone, "cnn, resnet or resnet14, 20, ... 110, densenet8, 11, ... 53, vdsr or "
+                  "vdsrN, vrcnn")
       ->capture_default_str();
   command.add_option("--seed", o.seeds, "One or several, 1,2,3")->delimiter(',');
   command.add_option("--epochs", o.epochs, "Passes over the training set");
@@ -40,7 +41,7 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
   command.add_option("--weight-decay", o.weight_decay, "Decoupled, of weights only");
   command.add_option("--shift", o.shift, "Moves images by up to this many pixels");
   AddSwitch(command, "--flip,!--no-flip", o.flip, "Mirrors half of the images");
-  command.add_option("--patch", o.patch, "vdsr: side of the training patches");
+  command.add_option("--patch", o.patch, "vdsr, vrcnn: side of the training patches");
   command.add_option("--clip", o.clip, "Largest norm of the gradient");
   command.add_option("--policy", o.policy, "joint or incremental")
       ->check(CLI::IsMember({"joint", "incremental"}));
@@ -57,6 +58,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
                      "Start from the weights of another run's checkpoint; bounds are measured anew");
   command.add_option("--bounded-from", o.bounded_from, "Share of steps before rounding begins");
   command.add_option("--bound-rank", o.bound_rank, "Rank fraction of the ReLU bounds");
+  command.add_option("--bits", o.bits, "Of rounded weights and activations (8, which a model file holds)")
+      ->check(CLI::Range(2, 8));
   command
       .add_option("--validation", o.validation,
                   "Hold the last N training images out, and report accuracies on them instead of "
@@ -92,6 +95,7 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.narrow_weight, r.narrow_weight);
   Take(o.bounded_from, r.bounded_from);
   Take(o.bound_rank, r.bound_rank);
+  Take(o.bits, r.bits);
   Take(o.flip, r.flip);
   Take(o.freeze, r.freeze);
   Take(o.write_back, r.write_back);

@@ -16,7 +16,7 @@ namespace braid::training {
 struct TrainOptions {
   std::string family = "fluid2", data = "mnist", backbone = "cnn";
   std::vector<uint64_t> seeds = {1};
-  std::optional<int> epochs, batch, channels, shift, patch, outer;
+  std::optional<int> epochs, batch, channels, shift, patch, outer, bits;
   std::optional<double> learning_rate, weight_decay, clip, distillation, sum_loss, full_weight,
       narrow_weight, bounded_from, bound_rank;
   std::optional<std::string> policy, optimizer;

@@ -53,7 +53,8 @@ Trainer::Trainer(const Recipe& recipe, Family family, const model::Network& skel
                  torch::Device device)
     : recipe_(recipe),
       family_(std::move(family)),
-      net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device),
+      net_(skeleton, family_.sub_networks, BackboneNormalizes(recipe.backbone), device,
+           recipe.bits),
       optimizer_(net_.parameters(),
                  {recipe.optimizer == "sgd" ? Optimizer::Method::kSgd : Optimizer::Method::kAdamW,
                   recipe.weight_decay}),

@@ -130,6 +130,20 @@ TEST_F(TrainingTest, ExportsResidualNetworksWithFoldedNormalization) {
   }
 }
 
+TEST_F(TrainingTest, ExportsDenseBlocksWhoseMapsShareABound) {
+  const data::Dataset train = Quadrants(384, 3, 1), test = Quadrants(200, 3, 2);
+  Recipe recipe = Tiny("fluid4", "densenet11");  // also groups that are not adjacent
+  recipe.epochs = 2;
+  const auto trainer = Trained(recipe, train);
+  const BraidedNet& net = trainer->net();
+  // stem, two layers, 1x1; two layers, ...
+  EXPECT_EQ(net.skeleton().layers[4].more_inputs, (std::vector<model::LayerIndex>{2, 3}));
+  EXPECT_EQ(net.bound(0, 1), net.bound(0, 2));
+  EXPECT_EQ(net.bound(0, 1), net.bound(0, 3));
+  EXPECT_NE(net.bound(0, 1), net.bound(0, 4)) << "of the next block";
+  ExpectParity(*trainer, test);
+}
+
 TEST_F(TrainingTest, ExportsGroupedConvolutions) {
   const data::Dataset train = Quadrants(512, 1, 1), test = Quadrants(200, 1, 2);
   Recipe recipe = Tiny("fluid2");
@@ -298,30 +312,44 @@ TEST_F(TrainingTest, FineTunesWithRoundingFromAFloatRun) {
   EXPECT_EQ((*wider)->StartFrom(path).code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(TrainingTest, FewerBitsThanAFileHoldsAreTrainedButNotExported) {
+  const data::Dataset train = Quadrants(512, 1, 1), test = Quadrants(200, 1, 2);
+  Recipe recipe = Tiny("static");
+  recipe.bits = 4;
+  const auto trainer = Trained(recipe, train);
+  EXPECT_GT(EvaluateFloat(trainer->net(), trainer->family(), test)[0].accuracy, 0.9);
+  const auto network = ExportNetwork(trainer->net(), trainer->family(),
+                                     {trainer->net().Input(PixelTensor(train, 0, 8))});
+  EXPECT_EQ(network.status().code(), StatusCode::kFailedPrecondition);
+}
+
 TEST_F(TrainingTest, RoundsAsFakeQuantizationDoesForwardsAndBackwards) {
   torch::manual_seed(3);
   const double bound = 2.5;
-  torch::Tensor x = (torch::randn({4, 3, 9, 7}) * 2).set_requires_grad(true);
-  torch::Tensor y = x.detach().clone().set_requires_grad(true);
-  const torch::Tensor upstream = torch::randn(x.sizes());
-  const torch::Tensor ours = RoundActivations(x, bound);
-  const torch::Tensor reference =
-      torch::fake_quantize_per_tensor_affine(y, bound / 127, 0, 0, 127);
-  EXPECT_TRUE(torch::allclose(ours, reference, 1e-6, 1e-6));
-  (ours * upstream).sum().backward();
-  (reference * upstream).sum().backward();
-  EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
-  EXPECT_GT((x.grad() == 0).sum().item<int64_t>(), 0);
+  for (const int largest : {127, 7}) {
+    SCOPED_TRACE(largest);
+    torch::Tensor x = (torch::randn({4, 3, 9, 7}) * 2).set_requires_grad(true);
+    torch::Tensor y = x.detach().clone().set_requires_grad(true);
+    const torch::Tensor upstream = torch::randn(x.sizes());
+    const torch::Tensor ours = RoundActivations(x, bound, largest);
+    const torch::Tensor reference =
+        torch::fake_quantize_per_tensor_affine(y, bound / largest, 0, 0, largest);
+    EXPECT_TRUE(torch::allclose(ours, reference, 1e-6, 1e-6));
+    (ours * upstream).sum().backward();
+    (reference * upstream).sum().backward();
+    EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
+    EXPECT_GT((x.grad() == 0).sum().item<int64_t>(), 0);
 
-  torch::Tensor weight = torch::randn({6, 2, 3, 3}).set_requires_grad(true);
-  const torch::Tensor rounded = RoundWeights(weight);
-  const torch::Tensor step = weight.detach().abs().flatten(1).amax(1) / 127;
-  const torch::Tensor steps = rounded.detach() / step.view({6, 1, 1, 1});
-  EXPECT_TRUE(torch::allclose(steps, steps.round(), 0, 1e-4));
-  EXPECT_LE(((rounded - weight).detach().abs() / step.view({6, 1, 1, 1})).max().item<double>(),
-            0.5001);
-  rounded.sum().backward();
-  EXPECT_TRUE(torch::equal(weight.grad(), torch::ones_like(weight)));
+    torch::Tensor weight = torch::randn({6, 2, 3, 3}).set_requires_grad(true);
+    const torch::Tensor rounded = RoundWeights(weight, largest);
+    const torch::Tensor step = weight.detach().abs().flatten(1).amax(1) / largest;
+    const torch::Tensor steps = rounded.detach() / step.view({6, 1, 1, 1});
+    EXPECT_TRUE(torch::allclose(steps, steps.round(), 0, 1e-4));
+    EXPECT_LE(((rounded - weight).detach().abs() / step.view({6, 1, 1, 1})).max().item<double>(),
+              0.5001);
+    rounded.sum().backward();
+    EXPECT_TRUE(torch::equal(weight.grad(), torch::ones_like(weight)));
+  }
 }
 
 TEST_F(TrainingTest, ClipsAGradientToItsLargestNormAndLeavesSmallerOnes) {

@@ -3,7 +3,7 @@
 
 #include "braid/base/status.h"
 #include "braid/data/image_file.h"
-#include "braid/data/super_resolution/measurement.h"
+#include "braid/data/restoration/measurement.h"
 
 namespace braid::data {
 

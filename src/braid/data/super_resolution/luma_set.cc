@@ -16,8 +16,8 @@ struct Known {
   const char* folder;
 };
 
-constexpr std::array<Known, 3> kKnown = {
-    {{"t91", "sr/T91"}, {"set5", "sr/Set5"}, {"set14", "sr/Set14"}}};
+constexpr std::array<Known, 4> kKnown = {
+    {{"t91", "T91"}, {"set5", "Set5"}, {"set14", "Set14"}, {"classic5", "Classic5"}}};
 
 const Known* Find(const std::string& name) {
   const auto it =
@@ -58,7 +58,8 @@ std::string LumaSetNames() {
 
 bool IsLumaSet(const std::string& name) { return Find(name) != nullptr; }
 
-Result<LumaSet> LoadLumaSet(const std::string& name, const std::vector<std::string>& folders) {
+Result<LumaSet> LoadLumaSet(const std::string& name, const std::vector<std::string>& folders,
+                             const std::string& kind) {
   const Known* known = Find(name);
   if (known == nullptr) {
     return InvalidArgument("image set '" + name + "' is unknown; known are " + LumaSetNames());
@@ -67,7 +68,7 @@ Result<LumaSet> LoadLumaSet(const std::string& name, const std::vector<std::stri
   set.name = name;
   std::string searched;
   for (const std::string& root : folders) {
-    const std::string folder = root + "/" + known->folder;
+    const std::string folder = root + "/" + kind + "/" + known->folder;
     for (const std::filesystem::path& path : PngFiles(folder)) {
       BRAID_ASSIGN_OR_RETURN(Picture picture, ReadPicture(path.string()));
       LumaImage image{path.stem().string(), picture.size.height, picture.size.width, {}};

@@ -1,8 +1,10 @@
 // Classifiers: batches, loss, accuracies, model file. Layer: training.
 #include "braid/training/classification/classification.h"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "braid/model/file.h"
 #include "braid/training/backbone.h"
@@ -70,6 +72,7 @@ class Classification : public Task {
 
   Result<std::string> Finish(Trainer& trainer, const Recipe& recipe,
                              const FinishOptions& options) const override {
+    if (recipe.bits != 8) return MeasureRounded(trainer, recipe, options.print);
     BRAID_ASSIGN_OR_RETURN(
         const ExportedModel exported,
         ExportRun(trainer.net(), trainer.family(), recipe, splits_.train, splits_.test,
@@ -80,6 +83,30 @@ class Classification : public Task {
   }
 
  private:
+  // No model file holds such a network: the rounded float network is measured, and its bounds alone.
+  std::string MeasureRounded(Trainer& trainer, const Recipe& recipe, bool print) const {
+    using Arithmetic = BraidedNet::Arithmetic;
+    const auto measure = [&](Arithmetic arithmetic) {
+      trainer.net().SetArithmetic(arithmetic);
+      return EvaluateFloat(trainer.net(), trainer.family(), splits_.test);
+    };
+    const std::vector<PointAccuracy> bounded = measure(Arithmetic::kBounded);
+    const std::vector<PointAccuracy> rounded = measure(Arithmetic::kRounded);
+    const data::Dataset& test = splits_.test;
+    nlohmann::ordered_json json = {{"model", RunName(recipe)}, {"bits", recipe.bits}};
+    json["measured_on"] = {{"split", test.split}, {"images", test.count}, {"digest", test.digest}};
+    for (size_t p = 0; p < rounded.size(); ++p) {
+      if (print) {
+        std::printf("%-14s %d bits %6.2f%% (bounded, unrounded %.2f%%)\n", rounded[p].name.c_str(),
+                    recipe.bits, 100 * rounded[p].accuracy, 100 * bounded[p].accuracy);
+      }
+      json["operating_points"].push_back({{"name", rounded[p].name},
+                                          {"accuracy", rounded[p].accuracy},
+                                          {"float_accuracy", bounded[p].accuracy}});
+    }
+    return json.dump();
+  }
+
   Splits splits_;
 };
 

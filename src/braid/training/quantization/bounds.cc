@@ -5,6 +5,35 @@
 #include <cmath>
 
 namespace braid::training {
+namespace {
+
+// Maps that one layer reads together have one step, so one bound: the largest, so that none clips
+// more than it would alone (numerics.md, section 4). Maps are joined through common readers.
+void ShareBounds(const model::Network& network, std::vector<double>& bounds) {
+  const auto source = [&](model::LayerIndex l) {  // a maximum keeps the step of its map
+    while (network.layers[static_cast<size_t>(l)].op == model::Op::kMaxPool) {
+      l = network.layers[static_cast<size_t>(l)].input;
+    }
+    return static_cast<size_t>(l);
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const model::Layer& layer : network.layers) {
+      if (layer.more_inputs.empty()) continue;
+      double largest = 0;
+      for (const model::LayerIndex input : layer.Inputs()) {
+        largest = std::max(largest, bounds[source(input)]);
+      }
+      for (const model::LayerIndex input : layer.Inputs()) {
+        double& bound = bounds[source(input)];
+        changed |= bound < largest;
+        bound = largest;
+      }
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<double> CalibrateBounds(BraidedNet& net, int sub,
                                     const std::vector<torch::Tensor>& inputs,
@@ -31,6 +60,7 @@ std::vector<double> CalibrateBounds(BraidedNet& net, int sub,
     const bool rectified = layers[l].activation == model::Activation::kRelu && l > 0;
     if (rectified && bounds[l] <= 0) bounds[l] = 1;
   }
+  ShareBounds(net.skeleton(), bounds);
   return bounds;
 }
 

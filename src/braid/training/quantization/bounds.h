@@ -10,7 +10,8 @@
 namespace braid::training {
 
 // Bound per layer (0 where the layer has none) of sub-network `sub`, from inputs [N,C,H,W] as
-// BraidedNet::Input makes them; a layer that is never active gets the bound 1.
+// BraidedNet::Input makes them; a layer that is never active gets the bound 1. Maps
+// that one layer reads together get one bound (the paper's rule for concatenation).
 std::vector<double> CalibrateBounds(BraidedNet& net, int sub,
                                     const std::vector<torch::Tensor>& inputs, double rank_fraction);
 

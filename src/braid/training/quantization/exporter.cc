@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "braid/model/cost.h"
+#include "braid/model/layer_map.h"
 #include "braid/model/operating_point_name.h"
 #include "braid/model/rescale_tables.h"
 
@@ -52,6 +53,10 @@ class Exporter {
       : net_(net), family_(family), inputs_(inputs), network_(net.skeleton()) {}
 
   Result<Network> Run() {
+    if (net_.bits() != 8) {
+      return FailedPrecondition("a model file holds 8 bits, and this network was trained for " +
+                                std::to_string(net_.bits()));
+    }
     for (int sub = 0; sub < net_.sub_network_count(); ++sub) {
       if (!net_.bounded(sub) || net_.normalizing(sub)) {
         return FailedPrecondition("sub-network " + PointName({net_.groups(sub)}) +
@@ -80,14 +85,6 @@ class Exporter {
     return present;
   }
 
-  // Real value of one integer of the map of layer `l`.
-  double MapStep(int sub, int l) const {
-    const Layer& layer = LayerAt(l);
-    if (layer.op == Op::kInput) return kInputStep;
-    if (layer.op == Op::kMaxPool) return MapStep(sub, layer.input);
-    return net_.bound(sub, l) / 127;
-  }
-
   // One step per output channel: the largest weight is 127, as training rounded it, raised where a
   // sub-network's multiplier would be too small.
   std::vector<double> WeightSteps(int l) const {
@@ -100,7 +97,7 @@ class Exporter {
     for (int sub = 0; sub < net_.sub_network_count(); ++sub) {
       const std::vector<double> gains = ToVector(net_.gain(sub, l));
       const std::vector<uint8_t> present = Present(layer, net_.groups(sub));
-      const double ratio = MapStep(sub, layer.input) / MapStep(sub, l);
+      const double ratio = net_.MapStep(sub, layer.input) / net_.MapStep(sub, l);
       for (size_t c = 0; c < steps.size(); ++c) {
         if (!present[c]) continue;
         const double mul = std::abs(gains[c]) * steps[c] * ratio * kOne;
@@ -115,11 +112,11 @@ class Exporter {
   // inputs with zeros where groups cross.
   void RoundWeights(int l) {
     Layer& layer = network_.layers[static_cast<size_t>(l)];
-    const Layer& from = LayerAt(layer.input);
+    const Layer& from = LayerAt(layer.input);  // of a grouped layer, the only one
     const torch::Tensor w = net_.weight(l).to(torch::kCPU).contiguous();
     const auto out = static_cast<size_t>(w.size(0)), held = static_cast<size_t>(w.size(1));
     const auto kernel = static_cast<size_t>(w.size(2) * w.size(3));
-    const auto in = static_cast<size_t>(from.Channels());
+    const auto in = static_cast<size_t>(model::WeightExtentsOf(network_, layer).inputs);
     layer.weights.assign(out * kernel * in, 0);
     const float* data = w.data_ptr<float>();
     for (size_t o = 0; o < out; ++o) {
@@ -197,7 +194,7 @@ class Exporter {
 
   Units AccumulatorUnits(int sub, int l) const {
     const Layer& layer = LayerAt(l);
-    const double in = MapStep(sub, layer.input);
+    const double in = net_.MapStep(sub, layer.input);
     const std::vector<uint8_t> present = Present(layer, net_.groups(sub));
     Units units(present.size(), 0);
     if (layer.op == Op::kSumPool) {
@@ -215,7 +212,7 @@ class Exporter {
   // bias and mul of a layer that leaves a map; corrects `units` to what the integer mul stands for.
   void FillEpilogue(int sub, int l, Units& units, LayerTables& tables) const {
     const Layer& layer = LayerAt(l);
-    const double out_step = MapStep(sub, l);
+    const double out_step = net_.MapStep(sub, l);
     const std::vector<uint8_t> present = Present(layer, net_.groups(sub));
     const std::vector<double> biases =
         HasWeights(layer) ? ToVector(net_.bias(sub, l)) : std::vector<double>(units.size(), 0);

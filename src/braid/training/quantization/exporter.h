@@ -18,7 +18,8 @@ inline constexpr double kLogitStep = 1.0 / 1024;
 
 // Fills weights, tables and operating points (name, terms, head, cost; not the accuracy) of the
 // skeleton. `inputs` as BraidedNet::Input makes them: the ranges of shortcuts and logits are taken
-// from them. FAILED_PRECONDITION when a sub-network has no bounds yet.
+// from them. FAILED_PRECONDITION when a sub-network has no bounds yet, or the
+// net rounds to fewer bits than 8.
 Result<model::Network> ExportNetwork(BraidedNet& net, const Family& family,
                                      const std::vector<torch::Tensor>& inputs);
 

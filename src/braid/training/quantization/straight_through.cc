@@ -5,44 +5,57 @@
 namespace braid::training {
 namespace {
 
-constexpr double kLevels = 127;
-
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 struct ActivationRounding : torch::autograd::Function<ActivationRounding> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, double bound) {
-    const double step = bound / kLevels;
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, double bound,
+                               int64_t largest) {
+    const double step = bound / static_cast<double>(largest);
     context->save_for_backward({x});
     context->saved_data["step"] = step;
-    return x.mul(1 / step).round_().clamp_(0, kLevels).mul_(step);
+    context->saved_data["largest"] = largest;
+    return x.mul(1 / step).round_().clamp_(0, largest).mul_(step);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const torch::Tensor x = context->get_saved_variables()[0];
     const double step = context->saved_data["step"].toDouble();
-    return {at::hardtanh_backward(gradients[0], x, -0.5 * step, (kLevels + 0.5) * step),
-            torch::Tensor()};
+    const auto largest = static_cast<double>(context->saved_data["largest"].toInt());
+    return {at::hardtanh_backward(gradients[0], x, -0.5 * step, (largest + 0.5) * step),
+            torch::Tensor(), torch::Tensor()};
   }
 };
 
 struct WeightRounding : torch::autograd::Function<WeightRounding> {
-  static torch::Tensor forward(AutogradContext*, const torch::Tensor& weight) {
+  static torch::Tensor forward(AutogradContext*, const torch::Tensor& weight, int64_t largest) {
     const std::vector<int64_t> per_channel = {-1, 1, 1, 1};
-    const torch::Tensor step =
-        (weight.flatten(1).abs().amax(1) / kLevels).clamp_min_(1e-12).view(per_channel);
-    return weight.div(step).round_().clamp_(-kLevels, kLevels).mul_(step);
+    const torch::Tensor step = WeightSteps(weight, static_cast<int>(largest)).view(per_channel);
+    return weight.div(step).round_().clamp_(-largest, largest).mul_(step);
   }
   static variable_list backward(AutogradContext*, const variable_list& gradients) {
-    return {gradients[0]};
+    return {gradients[0], torch::Tensor()};
   }
 };
 
 }  // namespace
 
-torch::Tensor RoundActivations(const torch::Tensor& x, double bound) {
-  return ActivationRounding::apply(x, bound);
+torch::Tensor RoundActivations(const torch::Tensor& x, double bound, int largest) {
+  return ActivationRounding::apply(x, bound, int64_t{largest});
 }
 
-torch::Tensor RoundWeights(const torch::Tensor& weight) { return WeightRounding::apply(weight); }
+torch::Tensor WeightSteps(const torch::Tensor& weight, int largest) {
+  return (weight.detach().flatten(1).abs().amax(1) / largest).clamp_min_(1e-12);
+}
+
+torch::Tensor RoundToSteps(const torch::Tensor& x, const torch::Tensor& step) {
+  torch::NoGradGuard no_grad;
+  const torch::Tensor moved = x.div(step).round_().mul_(step).sub_(x);
+  torch::AutoGradMode with_gradient(true);
+  return x + moved;
+}
+
+torch::Tensor RoundWeights(const torch::Tensor& weight, int largest) {
+  return WeightRounding::apply(weight, int64_t{largest});
+}
 
 }  // namespace braid::training

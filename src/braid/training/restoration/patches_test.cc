@@ -1,17 +1,17 @@
-#include "braid/training/super_resolution/patches.h"
+#include "braid/training/restoration/patches.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "braid/base/rng.h"
-#include "braid/data/super_resolution/bicubic.h"
 
 namespace braid::training {
 namespace {
 
-data::LumaSet Noise(int images, int height, int width) {
+data::DegradedSet Noise(int images, int height, int width, std::vector<int> factors = {2, 3, 4}) {
   data::LumaSet set;
   set.name = "noise";
   Rng rng(5);
@@ -22,7 +22,7 @@ data::LumaSet Noise(int images, int height, int width) {
     }
     set.images.push_back(std::move(image));
   }
-  return set;
+  return data::ReducedSet(std::move(set), std::move(factors));
 }
 
 struct Filled {
@@ -37,7 +37,7 @@ Filled Fill(const Patches& patches, int step, const Patches::Options& options) {
 }
 
 TEST(PatchesTest, AreAFunctionOfSeedAndStep) {
-  const data::LumaSet set = Noise(3, 40, 52);
+  const data::DegradedSet set = Noise(3, 40, 52);
   Patches::Options options;
   options.side = 16;
   options.batch = 4;
@@ -56,15 +56,13 @@ TEST(PatchesTest, AreAFunctionOfSeedAndStep) {
 // Every patch is a square of a degraded image in one of the eight orientations, and its original
 // the same square: found again by search.
 TEST(PatchesTest, PairADegradedSquareWithItsOriginal) {
-  const data::LumaSet set = Noise(1, 24, 26);
+  const data::DegradedSet set = Noise(1, 24, 26, {2});
   Patches::Options options;
-  options.scales = {2};
   options.side = 16;
   options.batch = 16;
   const auto patches = Patches::Make(set, options);
   ASSERT_TRUE(patches.ok()) << patches.status().ToString();
-  const data::LumaImage original = data::CropToMultiple(set.images[0], 2);
-  const data::LumaImage degraded = data::Degrade(original, 2);
+  const auto [degraded, original] = data::PairOf(set, 0, 0);
   std::set<int> orientations;
   for (int i = 0; i < 4 * options.batch; ++i) {
     const Filled filled = Fill(*patches, i / options.batch, options);

@@ -1,14 +1,15 @@
-// Super-resolution networks: patches, loss, PSNR. Layer: training.
-#include "braid/training/super_resolution/super_resolution.h"
+// Restoring networks: patches, loss, PSNR. Layer: training.
+#include "braid/training/restoration/restoration.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "braid/data/dataset.h"
-#include "braid/data/super_resolution/measurement.h"
+#include "braid/data/restoration/degraded_set.h"
 #include "braid/training/backbone.h"
-#include "braid/training/super_resolution/export.h"
+#include "braid/training/restoration/export.h"
 #include "braid/training/trainer.h"
 
 namespace braid::training {
@@ -52,13 +53,13 @@ class RestorationObjective : public Objective {
   const Patches patches_;
 };
 
-class SuperResolution : public Task {
+class Restoration : public Task {
  public:
-  explicit SuperResolution(RestorerData data) : data_(std::move(data)) {}
+  explicit Restoration(RestorerData data) : data_(std::move(data)) {}
 
   std::string DescribeData() const override {
     Json json = {{"train_split", data_.train.name}, {"train_digest", data_.train.digest}};
-    for (const data::LumaSet& test : data_.tests) {
+    for (const data::DegradedSet& test : data_.tests) {
       json["test_sets"].push_back({{"set", test.name}, {"digest", test.digest}});
     }
     return json.dump();
@@ -67,7 +68,7 @@ class SuperResolution : public Task {
   Result<model::Network> Skeleton(const Recipe& recipe) const override {
     if (!BackboneRestores(recipe.backbone)) {
       return InvalidArgument("backbone: " + recipe.backbone + " classifies, and " +
-                             data_.train.name + " has no classes (vdsr)");
+                             data_.train.name + " has no classes (vdsr, vrcnn)");
     }
     BackboneSpec spec;
     spec.name = recipe.backbone;
@@ -99,8 +100,12 @@ class SuperResolution : public Task {
   RestorerData data_;
 };
 
-data::LumaSet Limited(data::LumaSet set, int limit) {
-  const auto count = static_cast<int>(set.images.size());
+int CountOf(const data::DegradedSet& set) {
+  return static_cast<int>(set.originals.images.size());
+}
+
+data::DegradedSet Limited(data::DegradedSet set, int limit) {
+  const int count = CountOf(set);
   return limit <= 0 || limit >= count ? set : data::TakeImages(set, 0, limit);
 }
 
@@ -108,7 +113,6 @@ data::LumaSet Limited(data::LumaSet set, int limit) {
 
 Patches::Options PatchOptions(const Recipe& recipe) {
   Patches::Options options;
-  options.scales.assign(data::kScales.begin(), data::kScales.end());
   options.side = recipe.patch;
   options.batch = recipe.batch;
   options.turn = recipe.flip;
@@ -116,13 +120,13 @@ Patches::Options PatchOptions(const Recipe& recipe) {
   return options;
 }
 
-Result<std::unique_ptr<Task>> LoadSuperResolution(const std::string& name, int validation,
+Result<std::unique_ptr<Task>> LoadRestoration(const std::string& name, int validation,
                                                   const MachineOptions& options) {
   const std::vector<std::string> folders = data::DefaultFolders();
   RestorerData data;
-  BRAID_ASSIGN_OR_RETURN(data.train, data::LoadLumaSet(name, folders));
+  BRAID_ASSIGN_OR_RETURN(data.train, data::LoadDegradedSet(name, folders));
   if (validation > 0) {
-    const auto count = static_cast<int>(data.train.images.size());
+    const auto count = CountOf(data.train);
     if (validation >= count) {
       return InvalidArgument("--validation: the training set has only " + std::to_string(count) +
                              " images");
@@ -130,14 +134,18 @@ Result<std::unique_ptr<Task>> LoadSuperResolution(const std::string& name, int v
     data.tests.push_back(data::TakeImages(data.train, count - validation, validation));
     data.train = data::TakeImages(data.train, 0, count - validation);
   } else {
-    for (const char* test : {"set5", "set14"}) {
-      BRAID_ASSIGN_OR_RETURN(data::LumaSet set, data::LoadLumaSet(test, folders));
+    // Coded in the same way: "-hevc" or "-hevc37" follows the set's name.
+    const size_t suffix = std::min(name.find('-'), name.size());
+    const bool coded = data.train.degradation == data::Degradation::kCoded;
+    for (const std::string test : {coded ? "classic5" : "set5", "set14"}) {
+      BRAID_ASSIGN_OR_RETURN(data::DegradedSet set,
+                             data::LoadDegradedSet(test + name.substr(suffix), folders));
       data.tests.push_back(std::move(set));
     }
   }
   data.train = Limited(std::move(data.train), options.limit);
-  for (data::LumaSet& test : data.tests) test = Limited(std::move(test), options.limit);
-  return std::unique_ptr<Task>(std::make_unique<SuperResolution>(std::move(data)));
+  for (data::DegradedSet& test : data.tests) test = Limited(std::move(test), options.limit);
+  return std::unique_ptr<Task>(std::make_unique<Restoration>(std::move(data)));
 }
 
 }  // namespace braid::training

@@ -1,5 +1,5 @@
 // Cutting patches. Layer: training.
-#include "braid/training/super_resolution/patches.h"
+#include "braid/training/restoration/patches.h"
 
 #include <algorithm>
 #include <string>
@@ -7,7 +7,6 @@
 
 #include "braid/base/check.h"
 #include "braid/base/rng.h"
-#include "braid/data/super_resolution/bicubic.h"
 
 namespace braid::training {
 namespace {
@@ -35,21 +34,22 @@ void Cut(const data::LumaImage& image, int y, int x, int side, int orientation, 
 
 }  // namespace
 
-Result<Patches> Patches::Make(const data::LumaSet& set, const Options& options) {
+Result<Patches> Patches::Make(const data::DegradedSet& set, const Options& options) {
   Patches patches(options);
   uint64_t pixels = 0;
-  for (const data::LumaImage& image : set.images) {
-    for (const int scale : options.scales) {
-      data::LumaImage original = data::CropToMultiple(image, scale);
+  for (size_t image = 0; image < set.originals.images.size(); ++image) {
+    for (size_t level = 0; level < set.levels.size(); ++level) {
+      data::ImagePair pair = data::PairOf(set, level, image);
+      const data::LumaImage& original = pair.original;
       if (original.height < options.side || original.width < options.side) {
         return InvalidArgument("patch: " + std::to_string(options.side) + " is larger than " +
-                               set.name + "/" + image.name + " of " + std::to_string(image.width) +
-                               "x" + std::to_string(image.height));
+                               set.name + "/" + original.name + " of " +
+                               std::to_string(original.width) + "x" +
+                               std::to_string(original.height));
       }
       pixels += original.pixels.size();
       patches.ends_.push_back(pixels);
-      data::LumaImage degraded = data::Degrade(original, scale);
-      patches.pairs_.push_back({std::move(degraded), std::move(original)});
+      patches.pairs_.push_back(std::move(pair));
     }
   }
   const uint64_t orientations = options.turn ? 8 : 1;
@@ -73,7 +73,7 @@ void Patches::Fill(int step, std::span<uint8_t> degraded, std::span<uint8_t> ori
   for (size_t first = 0; first < degraded.size(); first += side * side) {
     // Every pixel of the set is as likely as another, so large images give more patches.
     const auto chosen = std::upper_bound(ends_.begin(), ends_.end(), rng.Below(ends_.back()));
-    const Pair& pair = pairs_[static_cast<size_t>(chosen - ends_.begin())];
+    const data::ImagePair& pair = pairs_[static_cast<size_t>(chosen - ends_.begin())];
     const auto y = static_cast<int>(rng.Between(0, pair.original.height - options_.side));
     const auto x = static_cast<int>(rng.Between(0, pair.original.width - options_.side));
     const int orientation = options_.turn ? static_cast<int>(rng.Below(8)) : 0;

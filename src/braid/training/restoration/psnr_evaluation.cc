@@ -1,5 +1,5 @@
 // Whole images through the float network, and through the runtime. Layer: training.
-#include "braid/training/super_resolution/psnr_evaluation.h"
+#include "braid/training/restoration/psnr_evaluation.h"
 
 #include <cstring>
 #include <memory>
@@ -27,7 +27,7 @@ data::LumaImage Restore(BraidedNet& net, int sub, const data::LumaImage& degrade
 }  // namespace
 
 Result<std::vector<data::SetPsnr>> FloatPsnr(BraidedNet& net, int sub,
-                                             const std::vector<data::LumaSet>& sets) {
+                                             const std::vector<data::DegradedSet>& sets) {
   torch::NoGradGuard no_grad;
   net.NewStep();
   return data::MeasurePsnr(sets, [&](const data::LumaImage& image) -> Result<data::LumaImage> {
@@ -37,7 +37,7 @@ Result<std::vector<data::SetPsnr>> FloatPsnr(BraidedNet& net, int sub,
 
 Result<std::vector<data::SetPsnr>> IntegerPsnr(const model::Network& network,
                                                const model::OperatingPoint& point,
-                                               const std::vector<data::LumaSet>& sets) {
+                                               const std::vector<data::DegradedSet>& sets) {
   BRAID_ASSIGN_OR_RETURN(
       const std::unique_ptr<runtime::Restorer> restorer,
       runtime::Restorer::Make(network, point, {.path = kernels::BestPath(), .threads = {}}));

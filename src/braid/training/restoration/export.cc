@@ -1,5 +1,5 @@
-// Integers, measurements and card of a super-resolution network. Layer: training.
-#include "braid/training/super_resolution/export.h"
+// Integers, measurements and card of a restoring network. Layer: training.
+#include "braid/training/restoration/export.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,9 +11,9 @@
 #include "braid/model/restoration.h"
 #include "braid/training/evaluate.h"
 #include "braid/training/quantization/exporter.h"
-#include "braid/training/super_resolution/patches.h"
-#include "braid/training/super_resolution/psnr_evaluation.h"
-#include "braid/training/super_resolution/super_resolution.h"
+#include "braid/training/restoration/patches.h"
+#include "braid/training/restoration/psnr_evaluation.h"
+#include "braid/training/restoration/restoration.h"
 #include "braid/training/trainer.h"
 #include "braid/verify/test_vectors.h"
 
@@ -35,7 +35,7 @@ constexpr int kPictures = 32;
 // Tenths of a thousandth of a dB say more than a training's noise.
 double Rounded(double decibels) { return std::round(decibels * 1e4) / 1e4; }
 
-Result<std::vector<std::vector<uint8_t>>> RangePatches(const data::LumaSet& train,
+Result<std::vector<std::vector<uint8_t>>> RangePatches(const data::DegradedSet& train,
                                                        const Recipe& recipe) {
   Patches::Options options = PatchOptions(recipe);
   options.batch = kRangeBatch;
@@ -54,7 +54,7 @@ Result<std::vector<std::vector<uint8_t>>> RangePatches(const data::LumaSet& trai
 
 Result<Json> MeasurePoint(BraidedNet& net, const model::Network& network,
                           const model::OperatingPoint& point, const Recipe& recipe,
-                          const std::vector<data::LumaSet>& tests) {
+                          const std::vector<data::DegradedSet>& tests) {
   const GroupSet groups = network.sub_networks[static_cast<size_t>(point.terms.front())].groups;
   const int sub = net.Find(groups);
   BRAID_ASSIGN_OR_RETURN(const auto integer, IntegerPsnr(network, point, tests));
@@ -71,8 +71,8 @@ Result<Json> MeasurePoint(BraidedNet& net, const model::Network& network,
   for (size_t i = 0; i < integer.size(); ++i) {
     Json row = {{"operating_point", point.name},
                 {"set", integer[i].set},
-                {"scale", integer[i].scale},
-                {"bicubic", Rounded(integer[i].interpolated)},
+                {data::LevelKey(integer[i].degradation), integer[i].level},
+                {data::DegradedKey(integer[i].degradation), Rounded(integer[i].degraded)},
                 {"float", Rounded(bounded[i].restored)},
                 {"integer", Rounded(integer[i].restored)}};
     if (!unbounded.empty()) row["unbounded"] = Rounded(unbounded[i].restored);
@@ -81,15 +81,17 @@ Result<Json> MeasurePoint(BraidedNet& net, const model::Network& network,
   return rows;
 }
 
-Json DescribeSet(const data::LumaSet& set) {
-  return {{"split", set.name}, {"images", set.images.size()}, {"digest", set.digest}};
+Json DescribeSet(const data::DegradedSet& set) {
+  return {{"split", set.name},
+          {"images", set.originals.images.size()},
+          {"digest", set.digest}};
 }
 
 std::string MakeCard(const Recipe& recipe, const RestorerData& data, const FinishOptions& options,
                      const Json& psnr) {
   Json card = {{"name", RunName(recipe)}, {"dataset", data.train.name}};
   card["train"] = DescribeSet(data.train);
-  for (const data::LumaSet& test : data.tests) card["test"].push_back(DescribeSet(test));
+  for (const data::DegradedSet& test : data.tests) card["test"].push_back(DescribeSet(test));
   card["command"] = options.command;
   card["seed"] = recipe.seed;
   card["epochs"] = recipe.epochs;
@@ -97,19 +99,22 @@ std::string MakeCard(const Recipe& recipe, const RestorerData& data, const Finis
   if (options.seconds > 0) card["training_seconds"] = std::round(options.seconds);
   card["psnr"] = psnr;
   card["licence"] = "Apache-2.0";
-  card["data_terms"] = "T91, Set5, Set14: research benchmarks without a formal licence";
+  card["data_terms"] =
+      "T91, Set5, Set14, Classic5: research benchmarks without a formal licence";
   card["maker"] = "braid-train " BRAID_VERSION;
   return card.dump();
 }
 
-void Print(const Json& rows, const std::string& path) {
-  std::printf("%s\n%-8s %-14s %5s %10s %10s %10s\n", path.c_str(), "point", "set", "scale",
-              "bicubic", "float", "integer");
+void Print(const Json& rows, data::Degradation degradation, const std::string& path) {
+  const char* const level = data::LevelKey(degradation);
+  const char* const degraded = data::DegradedKey(degradation);
+  std::printf("%s\n%-8s %-24s %5s %10s %10s %10s\n", path.c_str(), "point", "set", level, degraded,
+              "float", "integer");
   for (const Json& row : rows) {
-    std::printf("%-8s %-14s %4s%d %7.3f dB %7.3f dB %7.3f dB\n",
+    std::printf("%-8s %-24s %5d %7.3f dB %7.3f dB %7.3f dB\n",
                 row["operating_point"].get<std::string>().c_str(),
-                row["set"].get<std::string>().c_str(), "x", row["scale"].get<int>(),
-                row["bicubic"].get<double>(), row["float"].get<double>(),
+                row["set"].get<std::string>().c_str(), row[level].get<int>(),
+                row[degraded].get<double>(), row["float"].get<double>(),
                 row["integer"].get<double>());
   }
 }
@@ -139,7 +144,7 @@ Result<std::string> ExportRestorer(Trainer& trainer, const Recipe& recipe, const
   BRAID_RETURN_IF_ERROR(
       verify::AddTestVectors(network, std::span(patches[0]).first(bytes)).status());
   BRAID_RETURN_IF_ERROR(model::WriteModelFile(network, options.path));
-  if (options.print) Print(psnr, options.path);
+  if (options.print) Print(psnr, data.train.degradation, options.path);
   const Json result = {{"model", network.name}, {"file", options.path}, {"psnr", psnr}};
   return result.dump();
 }
