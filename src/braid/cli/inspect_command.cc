@@ -9,6 +9,8 @@
 #include "braid/model/cost.h"
 #include "braid/model/file.h"
 #include "braid/model/operating_point_name.h"
+#include "braid/runtime/activation_memory.h"
+#include "braid/runtime/execution.h"
 
 namespace braid::cli {
 namespace {
@@ -105,6 +107,24 @@ Json DescribeShare(const model::Network& network, int group) {
            combined ? Json(model::ExchangeBytes(network, all, share, head)) : Json()}};
 }
 
+// What the maps of the last head's widest sub-network take at once for one image, in one process.
+Result<Json> DescribeActivations(const model::Network& network) {
+  GroupSet widest;
+  for (const model::SubNetwork& sub : network.sub_networks) {
+    if (sub.groups.size() > widest.size()) widest = sub.groups;
+  }
+  BRAID_ASSIGN_OR_RETURN(
+      const auto model, runtime::PreparedModel::Prepare(network, GroupSet::First(network.groups),
+                                                        kernels::BestPath()));
+  BRAID_ASSIGN_OR_RETURN(
+      const runtime::ActivationMemory memory,
+      runtime::MeasureActivationMemory(
+          *model, {.groups = widest, .local = widest, .max_batch = 1, .exits = false}));
+  return Json{{"groups", Members(widest)},
+              {"bytes", memory.integer_maps},
+              {"float_bytes", memory.float_maps}};
+}
+
 Json Describe(const std::string& path, const model::ModelFile& file, uintmax_t file_bytes) {
   const model::Network& network = file.network;
   Json report = {{"model", path},
@@ -182,6 +202,9 @@ void Print(const Json& report) {
   }
   fmt::print("\n");
   PrintTable(rows, {2, 3, 4});
+  fmt::print("\nactivations of one image: {} bytes, {} with float32 maps\n",
+             report["activations"]["bytes"].get<int64_t>(),
+             report["activations"]["float_bytes"].get<int64_t>());
   fmt::print("\ncard {}\n", report["card"].dump(2));
 }
 
@@ -190,7 +213,8 @@ Status Inspect(const Options& options) {
   std::error_code error;
   const auto bytes = std::filesystem::file_size(options.model, error);
   if (error) return Internal(options.model + ": " + error.message());
-  const Json report = Describe(options.model, file, bytes);
+  Json report = Describe(options.model, file, bytes);
+  BRAID_ASSIGN_OR_RETURN(report["activations"], DescribeActivations(file.network));
   if (options.json) {
     PrintJson(report);
   } else {

@@ -41,15 +41,21 @@ OnnxTensor MakeInput(const OnnxGraph& graph, const FloatNetwork& network, const 
   return input;
 }
 
-// [n,C,H,W] or [n,C] -> [n,H,W,C], rectified where the layer is.
+int ValueChannels(const FloatLayer& layer) {
+  return layer.value_channels > 0 ? layer.value_channels : layer.channels;
+}
+
+// [n,C,H,W] or [n,C] -> [n,H,W,C], of the layer's channels, rectified where the layer is.
 std::vector<double> ChannelsLast(const OnnxTensor& from, const FloatLayer& layer, int count) {
   const auto n = static_cast<size_t>(count), c = static_cast<size_t>(layer.channels);
   const auto pixels = static_cast<size_t>(layer.out_h) * static_cast<size_t>(layer.out_w);
+  const auto all = static_cast<size_t>(ValueChannels(layer));
+  const auto first = static_cast<size_t>(layer.first_channel);
   std::vector<double> to(n * c * pixels);
   for (size_t image = 0; image < n; ++image) {
     for (size_t channel = 0; channel < c; ++channel) {
       for (size_t p = 0; p < pixels; ++p) {
-        const double value = from.values[(image * c + channel) * pixels + p];
+        const double value = from.values[(image * all + first + channel) * pixels + p];
         to[(image * pixels + p) * c + channel] = layer.relu ? std::max(value, 0.0) : value;
       }
     }
@@ -89,7 +95,7 @@ Result<Calibration> Calibrate(const OnnxGraph& graph, const FloatNetwork& networ
     for (size_t l = 1; l < layers; ++l) {
       const FloatLayer& layer = network.layers[l];
       const auto found = values.find(layer.value);
-      const auto expected = static_cast<size_t>(count) * static_cast<size_t>(layer.channels) *
+      const auto expected = static_cast<size_t>(count) * static_cast<size_t>(ValueChannels(layer)) *
                             static_cast<size_t>(layer.out_h) * static_cast<size_t>(layer.out_w);
       if (found == values.end() || found->second.values.size() != expected) {
         return Internal("layer '" + layer.name + "' has values of another shape than planned");

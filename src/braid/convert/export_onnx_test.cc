@@ -81,6 +81,18 @@ TEST(ExportOnnxTest, TheIntegerFormGivesTheSameLogits) {
   }
 }
 
+// Maps of both kinds among those of one layer, and filters that differ between channel groups.
+TEST(ExportOnnxTest, TheIntegerFormJoinsMapsAndKeepsFilters) {
+  ExpectEqualLogits(model::MakeFormsNetwork());
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    ExpectEqualLogits(RandomNetwork(seed, {.groups = 2,
+                                           .exits = true,
+                                           .concatenations = true,
+                                           .filters = true,
+                                           .max_side = 9}));
+  }
+}
+
 TEST(ExportOnnxTest, TheIntegerFormAddsTerms) {
   const Network network = model::MakeTestNetwork(5);
   ASSERT_GE(model::FindPoint(network, "g0,1"), 0);
@@ -113,7 +125,11 @@ TEST(ExportOnnxTest, TheQdqFormComesCloseToTheSameLogits) {
 
 TEST(ExportOnnxTest, TheQdqFormTakesEveryOperator) {
   for (uint64_t seed = 1; seed <= 25; ++seed) {
-    const Network network = RandomNetwork(seed, {.groups = 2, .exits = true, .max_side = 9});
+    const Network network = RandomNetwork(seed, {.groups = 2,
+                                                 .exits = true,
+                                                 .concatenations = seed % 2 == 0,
+                                                 .filters = seed % 2 == 0,
+                                                 .max_side = 9});
     const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(seed, network, kImages);
     for (const OperatingPoint& point : network.points) {
       const Result<std::vector<uint8_t>> bytes =
@@ -127,6 +143,23 @@ TEST(ExportOnnxTest, TheQdqFormTakesEveryOperator) {
       for (const double v : values["logits"].values) EXPECT_TRUE(std::isfinite(v));
     }
   }
+}
+
+TEST(ExportOnnxTest, TheQdqFormJoinsMapsCloseToTheSameLogits) {
+  const Network network = runtime::testing::ConcatenatingNetwork(3, 4);
+  const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(3, network, kImages);
+  double worst = 0;
+  for (const OperatingPoint& point : network.points) {
+    const std::vector<int32_t> expected = Expected(network, point, pixels);
+    auto values = RunExported(network, point, OnnxForm::kQdq, pixels);
+    const std::vector<double>& logits = values["logits"].values;
+    ASSERT_EQ(logits.size(), expected.size());
+    const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
+    for (size_t i = 0; i < logits.size(); ++i) {
+      worst = std::max(worst, std::abs(logits[i] - expected[i]) / (static_cast<double>(*high) - *low));
+    }
+  }
+  EXPECT_LT(worst, 0.05) << "of the logits' spread";
 }
 
 TEST(ExportOnnxTest, TheSamePointGivesTheSameBytes) {

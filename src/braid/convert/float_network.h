@@ -20,14 +20,19 @@ struct InputScaling {
 struct FloatLayer {
   std::string name;
   std::string value;  // of the ONNX graph: this layer's output, [N,C,H,W] or [N,C]
+  // Where `value` is a concatenation: its channels in all, and which is the layer's first.
+  int value_channels = 0, first_channel = 0;
   model::Op op = model::Op::kInput;
   int input = -1;     // index of the layer that is read
+  std::vector<int> more_inputs;  // whose channels follow those of `input`: a concatenation
   int shortcut = -1;  // whose sum before its own activation is added
   model::Window window;
   int channels = 0, out_h = 0, out_w = 0;
   bool relu = false;
+  int filter_channels = 0;  // input channels that a filter reads, as in model::Layer; 0: all
   double cap = 0;  // the graph's own upper bound (ReLU6), 0: none
-  // OHWI [channels, kernel_h, kernel_w, channels of the input] and [channels]; convolutions and heads.
+  // OHWI [channels, kernel_h, kernel_w, channels of all inputs, or filter_channels] and [channels];
+  // convolutions and heads.
   // A layer that reads the input has the input's scaling in both: it multiplies pixel - 128.
   std::vector<double> weights, bias;
   bool identity = false;  // made here, to carry a shortcut or to answer

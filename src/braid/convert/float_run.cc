@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "braid/convert/input_columns.h"
+
 namespace braid::convert {
 namespace {
 
@@ -48,7 +50,8 @@ std::vector<double> WindowSums(const FloatLayer& layer, const FloatLayer& source
                                const std::vector<double>& weights) {
   std::vector<double> sums(Elements(layer), 0);
   const auto outputs = static_cast<size_t>(layer.channels);
-  const auto inputs = static_cast<size_t>(source.channels);
+  const size_t inputs =
+      input.size() / (static_cast<size_t>(source.out_h) * static_cast<size_t>(source.out_w));
   ForEachWindowPixel(layer, source, [&](int to, int from, int position) {
     if (from < 0) return;
     double* out = sums.data() + static_cast<size_t>(to) * outputs;
@@ -83,7 +86,7 @@ std::vector<double> WindowMaxima(const FloatLayer& layer, const FloatLayer& sour
 
 FloatRun::FloatRun(const FloatNetwork& network) : network_(network) {
   for (const FloatLayer& layer : network.layers) {
-    weights_.push_back(OutputsLast(layer, layer.weights));
+    weights_.push_back(OutputsLast(layer, AllChannels(network, layer, layer.weights)));
   }
 }
 
@@ -91,15 +94,16 @@ FloatMaps FloatRun::Run(std::span<const uint8_t> picture) const {
   const size_t layers = network_.layers.size();
   FloatMaps maps{LayerMaps(layers), LayerMaps(layers), LayerMaps(layers)};
   for (const uint8_t pixel : picture) maps.map[0].push_back(pixel - 128.0);
+  std::vector<double> joined;
   for (size_t l = 1; l < layers; ++l) {
     const FloatLayer& layer = network_.layers[l];
-    const auto input = static_cast<size_t>(layer.input);
-    const FloatLayer& source = network_.layers[input];
+    const FloatLayer& source = network_.layers[static_cast<size_t>(layer.input)];
+    const std::vector<double>& input = InputMap(network_, layer, maps.map, joined);
     if (layer.op == Op::kMaxPool) {
-      maps.map[l] = WindowMaxima(layer, source, maps.map[input], 0);
+      maps.map[l] = WindowMaxima(layer, source, input, 0);
       continue;
     }
-    std::vector<double> values = WindowSums(layer, source, maps.map[input], weights_[l]);
+    std::vector<double> values = WindowSums(layer, source, input, weights_[l]);
     const auto channels = static_cast<size_t>(layer.channels);
     if (layer.op == Op::kSumPool) {
       const double window = layer.window.kernel_h * layer.window.kernel_w;

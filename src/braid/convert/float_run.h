@@ -25,8 +25,8 @@ struct FloatMaps {
 std::vector<double> OutputsLast(const FloatLayer& layer, std::span<const double> weights);
 
 // The sums over the window of `layer`, [H*W*channels], starting at 0: of products with `weights`
-// (OutputsLast) for convolutions and heads, of the values alone for means. `input` is the map of
-// `source`; its padding is 0.
+// (OutputsLast of AllChannels) for convolutions and heads, of the values alone for means. `input` is
+// the map of `source`, or of all the layer's inputs (InputMap); its padding is 0.
 std::vector<double> WindowSums(const FloatLayer& layer, const FloatLayer& source,
                                const std::vector<double>& input,
                                const std::vector<double>& weights);
@@ -45,7 +45,7 @@ class FloatRun {
 
  private:
   const FloatNetwork& network_;
-  LayerMaps weights_;  // OutputsLast
+  LayerMaps weights_;  // OutputsLast of AllChannels
 };
 
 }  // namespace braid::convert

@@ -15,10 +15,23 @@ IntegerForm::IntegerForm(const model::Network& network, int sub_network, int ter
       zero_u7_(graph.Uint8(Name(0, "zero_u7"), {}, {0})),
       zero_s8_(graph.Uint8(Name(0, "zero_s8"), {}, {128})) {}
 
-const std::string& IntegerForm::ZeroOf(LayerIndex l) const {
-  const Layer& layer = LayerAt(l);
-  return model::MapKind(layer.op, layer.activation) == ElementKind::kU7 ? zero_u7_ : zero_s8_;
+const std::string& IntegerForm::Zero(ElementKind kind) const {
+  return kind == ElementKind::kU7 ? zero_u7_ : zero_s8_;
 }
+
+// The same integer above the zero point 128. ONNX adds no uint8 before opset 14.
+std::string IntegerForm::AsSigned(LayerIndex map) {
+  if (const auto found = signed_.find(map); found != signed_.end()) return found->second;
+  const std::string wide = graph_.Node("Cast", {Map(map)}, Name(map, "unsigned"));
+  graph_.SetInt("to", onnx::TensorProto::INT32);
+  const std::string offset = graph_.Int32(Name(map, "signed_offset"), {}, {128});
+  const std::string shifted = graph_.Node("Add", {wide, offset}, Name(map, "signed_wide"));
+  const std::string as_signed = graph_.Node("Cast", {shifted}, Name(map, "signed"));
+  graph_.SetInt("to", onnx::TensorProto::UINT8);
+  return signed_.emplace(map, as_signed).first->second;
+}
+
+std::string IntegerForm::Joined(LayerIndex, const std::string& value, ElementKind) { return value; }
 
 // A pixel is pixel - 128 with the zero point 128.
 Result<std::string> IntegerForm::Input(const std::string& pixels) { return pixels; }
@@ -27,9 +40,11 @@ Result<std::string> IntegerForm::Convolution(LayerIndex l) {
   const Layer& layer = LayerAt(l);
   const SlicedWeights weights = SliceWeights(network_, layer, sub_network_.groups);
   const std::string w = graph_.Int8(Name(l, "weights"), weights.shape, weights.values);
+  const Reading reading = Read(l);
   const std::string acc =
-      graph_.Node("ConvInteger", {Map(layer.input), w, ZeroOf(layer.input)}, Name(l, "acc"));
+      graph_.Node("ConvInteger", {reading.value, w, Zero(reading.kind)}, Name(l, "acc"));
   SetWindow(layer.window, true);
+  if (weights.filter_groups > 1) graph_.SetInt("group", weights.filter_groups);
   return Epilogue(l, acc);
 }
 
@@ -70,9 +85,10 @@ Result<std::string> IntegerForm::Head(LayerIndex l) {
   }
   const std::string w = graph_.Int8(
       Name(l, "weights"), {static_cast<int64_t>(depth), static_cast<int64_t>(classes)}, columns);
-  const std::string flat = graph_.Node("Flatten", {Map(layer.input)}, Name(l, "flat"));
+  const Reading reading = Read(l);
+  const std::string flat = graph_.Node("Flatten", {reading.value}, Name(l, "flat"));
   const std::string acc =
-      graph_.Node("MatMulInteger", {flat, w, ZeroOf(layer.input)}, Name(l, "acc"));
+      graph_.Node("MatMulInteger", {flat, w, Zero(reading.kind)}, Name(l, "acc"));
   const std::vector<int64_t> row = {static_cast<int64_t>(classes)};
   const std::string bias = graph_.Int32(Name(l, "bias"), row, tables.bias);
   const std::string sum = graph_.Node("Add", {acc, bias}, Name(l, "wide"));

@@ -18,8 +18,12 @@ class IntegerForm final : public TermWriter {
   Result<std::string> MaxPool(model::LayerIndex l) override;
   Result<std::string> Head(model::LayerIndex l) override;
 
-  // The constant of the layer's zero point.
-  const std::string& ZeroOf(model::LayerIndex l) const;
+  std::string AsSigned(model::LayerIndex map) override;
+  std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) override;
+
+  // The constant of the zero point of maps of `kind`.
+  const std::string& Zero(ElementKind kind) const;
+  const std::string& ZeroOf(model::LayerIndex l) const { return Zero(KindOf(l)); }
   std::string Clamp(model::LayerIndex l, const std::string& what, const std::string& value,
                     const std::vector<int64_t>& shape, const std::vector<int32_t>& low,
                     const std::vector<int32_t>& high);
@@ -31,6 +35,7 @@ class IntegerForm final : public TermWriter {
   std::string Epilogue(model::LayerIndex l, const std::string& accumulator);
 
   std::string zero_u7_, zero_s8_;
+  std::map<model::LayerIndex, std::string> signed_;  // u7 maps as s8 ones
 };
 
 }  // namespace braid::convert

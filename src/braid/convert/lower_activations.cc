@@ -12,7 +12,8 @@ namespace braid::convert {
 using model::Op;
 
 Status Lowering::Rectify(const OnnxNode& node, double cap) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
+  if (!binding.parts.empty()) return RectifyParts(node, binding, cap);
   FloatLayer& layer = LayerOf(binding);
   const auto limit = [cap](FloatLayer& l) {
     if (cap > 0) l.cap = l.cap > 0 ? std::min(l.cap, cap) : cap;
@@ -67,7 +68,7 @@ Status Lowering::Clip(const OnnxNode& node) {
 }
 
 Status Lowering::Quantize(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   const OnnxTensor* scale = Constant(node, 1);
   const OnnxTensor* zero = Constant(node, 2);
   if (scale == nullptr || scale->values.size() != 1) {
@@ -75,15 +76,19 @@ Status Lowering::Quantize(const OnnxNode& node) {
   }
   const double least = zero == nullptr ? 0 : zero->least, most = zero == nullptr ? 255 : zero->most;
   const double point = zero == nullptr || zero->values.empty() ? 0 : zero->values[0];
-  if (binding.layer != 0 && point == least && HasWeights(LayerOf(binding)) &&
-      !LayerOf(binding).relu && !final_seen_) {
+  const std::vector<Part> parts = PartsOf(binding);
+  const bool rectifies = std::all_of(parts.begin(), parts.end(), [this](const Part& part) {
+    const FloatLayer& layer = network_.layers[static_cast<size_t>(part.layer)];
+    return part.layer != 0 && HasWeights(layer) && !layer.relu;
+  });
+  if (point == least && rectifies && !final_seen_) {
     return Rectify(node, (most - point) * scale->values[0]);
   }
   return Alias(node);
 }
 
 Status Lowering::Dequantize(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   if (binding.layer == 0 && node.inputs[0] == graph_.input) {
     const OnnxTensor* scale = Constant(node, 1);
     const OnnxTensor* zero = Constant(node, 2);

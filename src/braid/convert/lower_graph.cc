@@ -77,6 +77,7 @@ Status Lowering::Node(const OnnxNode& node) {
   }
   static const std::map<std::string, Status (Lowering::*)(const OnnxNode&)> kOperators = {
       {"Conv", &Lowering::Conv},
+      {"Concat", &Lowering::Concat},
       {"BatchNormalization", &Lowering::BatchNormalization},
       {"Relu", &Lowering::Relu},
       {"Clip", &Lowering::Clip},
@@ -115,6 +116,7 @@ Result<FloatNetwork> Lowering::Finish() {
   }
   Binding last = found->second;
   const FloatLayer& answer = LayerOf(last);
+  if (!last.parts.empty()) return Unimplemented("its output is a concatenation");
   if (last.layer == 0) return InvalidArgument("the graph passes its input on");
   const int64_t pixels = int64_t{answer.out_h} * answer.out_w;
   if (pixels != 1) return Unimplemented("its output is a map, not one value for each class");
@@ -143,12 +145,16 @@ Result<FloatNetwork> Lowering::Finish() {
       continue;
     }
     open.emplace_back(l, true);
-    for (const int used : {layer.shortcut, layer.input}) {
+    std::vector<int> reads = {layer.shortcut};
+    reads.insert(reads.end(), layer.more_inputs.rbegin(), layer.more_inputs.rend());
+    reads.push_back(layer.input);
+    for (const int used : reads) {
       if (used >= 0 && position[static_cast<size_t>(used)] < 0) open.emplace_back(used, false);
     }
   }
   for (FloatLayer& layer : ordered) {
     if (layer.input >= 0) layer.input = position[static_cast<size_t>(layer.input)];
+    for (int& input : layer.more_inputs) input = position[static_cast<size_t>(input)];
     if (layer.shortcut >= 0) layer.shortcut = position[static_cast<size_t>(layer.shortcut)];
   }
   network_.layers = std::move(ordered);

@@ -57,8 +57,10 @@ bool Lowering::Reaches(int from, int other) const {
     open.pop_back();
     if (l < 0 || !seen.insert(l).second) continue;
     if (l == other) return true;
-    open.push_back(network_.layers[static_cast<size_t>(l)].input);
-    open.push_back(network_.layers[static_cast<size_t>(l)].shortcut);
+    const FloatLayer& layer = network_.layers[static_cast<size_t>(l)];
+    open.push_back(layer.input);
+    open.push_back(layer.shortcut);
+    open.insert(open.end(), layer.more_inputs.begin(), layer.more_inputs.end());
   }
   return false;
 }
@@ -85,35 +87,76 @@ Result<int> Lowering::IdentityOf(const Binding& binding) {
   return static_cast<int>(network_.layers.size()) - 1;
 }
 
-Status Lowering::MaxPool(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
-  if (binding.flat || binding.layer == 0) return Unimplemented("only after a convolution");
-  const FloatLayer source = LayerOf(binding);
-  BRAID_ASSIGN_OR_RETURN(const NodeWindow window, WindowOf(node, source.out_h, source.out_w, 0, 0));
-  FloatLayer layer;
-  layer.op = Op::kMaxPool;
-  layer.input = binding.layer;
-  layer.channels = source.channels;
-  layer.relu = source.relu;
-  SetWindow(layer, window);
-  const model::Window& w = layer.window;
-  if (!source.relu && w.pad_top + w.pad_left + w.pad_bottom + w.pad_right > 0) {
-    return Unimplemented("padding around values that may be negative");
+template <typename Make>
+Status Lowering::AppendEach(const OnnxNode& node, const Binding& binding, Make make, bool flat) {
+  if (binding.parts.empty()) {
+    BRAID_ASSIGN_OR_RETURN(FloatLayer layer, make(binding.layer));
+    return Append(node, std::move(layer), flat);
   }
-  return Append(node, std::move(layer));
+  Binding made = binding;
+  made.flat = flat;
+  const int channels = ChannelsOf(binding);
+  int first = 0;
+  for (Part& part : made.parts) {
+    BRAID_ASSIGN_OR_RETURN(FloatLayer layer, make(part.layer));
+    layer.name = (node.name.empty() ? node.outputs[0] : node.name) + "_" + std::to_string(first);
+    const int count = layer.channels;
+    network_.layers.push_back(std::move(layer));
+    part = {static_cast<int>(network_.layers.size()) - 1, true};
+    ShowAs(node, part, channels, first);
+    first += count;
+  }
+  made.layer = made.parts.front().layer;
+  bound_[node.outputs[0]] = std::move(made);
+  return OkStatus();
+}
+
+Status Lowering::MaxPool(const OnnxNode& node) {
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
+  return AppendEach(node, binding, [&](int input) -> Result<FloatLayer> {
+    if (binding.flat || input == 0) return Unimplemented("only after a convolution");
+    const FloatLayer& source = network_.layers[static_cast<size_t>(input)];
+    BRAID_ASSIGN_OR_RETURN(const NodeWindow window,
+                           WindowOf(node, source.out_h, source.out_w, 0, 0));
+    FloatLayer layer;
+    layer.op = Op::kMaxPool;
+    layer.input = input;
+    layer.channels = source.channels;
+    layer.relu = source.relu;
+    SetWindow(layer, window);
+    const model::Window& w = layer.window;
+    if (!source.relu && w.pad_top + w.pad_left + w.pad_bottom + w.pad_right > 0) {
+      return Unimplemented("padding around values that may be negative");
+    }
+    return layer;
+  });
 }
 
 Status Lowering::AveragePool(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
-  if (binding.flat || binding.layer == 0) return Unimplemented("only after a convolution");
-  const FloatLayer source = LayerOf(binding);
-  FloatLayer layer;
-  layer.op = Op::kSumPool;
-  layer.input = binding.layer;
-  layer.channels = source.channels;
-  layer.relu = source.relu;
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   bool flat = false;
-  if (node.op == "AveragePool") {
+  if (node.op == "ReduceMean") {
+    const auto axes = node.ints.find("axes");
+    const bool whole = axes != node.ints.end() && (axes->second == std::vector<int64_t>{2, 3} ||
+                                                   axes->second == std::vector<int64_t>{-2, -1} ||
+                                                   axes->second == std::vector<int64_t>{-1, -2});
+    if (!whole) return Unimplemented("only over height and width");
+    const auto keep = node.ints.find("keepdims");
+    flat = keep != node.ints.end() && keep->second == std::vector<int64_t>{0};
+  }
+  const auto make = [&](int input) -> Result<FloatLayer> {
+    if (binding.flat || input == 0) return Unimplemented("only after a convolution");
+    const FloatLayer& source = network_.layers[static_cast<size_t>(input)];
+    FloatLayer layer;
+    layer.op = Op::kSumPool;
+    layer.input = input;
+    layer.channels = source.channels;
+    layer.relu = source.relu;
+    if (node.op != "AveragePool") {
+      layer.window.kernel_h = source.out_h, layer.window.kernel_w = source.out_w;
+      layer.out_h = layer.out_w = 1;
+      return layer;
+    }
     BRAID_ASSIGN_OR_RETURN(const NodeWindow window,
                            WindowOf(node, source.out_h, source.out_w, 0, 0));
     SetWindow(layer, window);
@@ -123,20 +166,9 @@ Status Lowering::AveragePool(const OnnxNode& node) {
     if (!all && w.pad_top + w.pad_left + w.pad_bottom + w.pad_right > 0) {
       return Unimplemented("a mean that leaves the padding out");
     }
-  } else {
-    if (node.op == "ReduceMean") {
-      const auto axes = node.ints.find("axes");
-      const bool whole = axes != node.ints.end() && (axes->second == std::vector<int64_t>{2, 3} ||
-                                                     axes->second == std::vector<int64_t>{-2, -1} ||
-                                                     axes->second == std::vector<int64_t>{-1, -2});
-      if (!whole) return Unimplemented("only over height and width");
-      const auto keep = node.ints.find("keepdims");
-      flat = keep != node.ints.end() && keep->second == std::vector<int64_t>{0};
-    }
-    layer.window.kernel_h = source.out_h, layer.window.kernel_w = source.out_w;
-    layer.out_h = layer.out_w = 1;
-  }
-  return Append(node, std::move(layer), flat);
+    return layer;
+  };
+  return AppendEach(node, binding, make, flat);
 }
 
 }  // namespace braid::convert

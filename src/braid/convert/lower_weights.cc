@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "braid/convert/input_columns.h"
 #include "braid/convert/lowering.h"
 
 namespace braid::convert {
@@ -19,14 +20,19 @@ constexpr int64_t kMostWeights = int64_t{1} << 26;
 
 Status Lowering::SetWeights(FloatLayer& layer, const Binding& binding, std::vector<double> weights,
                             std::vector<double> bias) {
-  const FloatLayer& source = LayerOf(binding);
-  if (binding.layer == 0) {
-    const auto channels = static_cast<size_t>(source.channels);
+  size_t first = 0;  // channel of the part at hand
+  for (const Part& part : PartsOf(binding)) {
+    const auto channels =
+        static_cast<size_t>(network_.layers[static_cast<size_t>(part.layer)].channels);
+    first += channels;
+    if (part.layer != 0) continue;
+    const size_t begin = first - channels, row = static_cast<size_t>(ChannelsOf(binding));
     const size_t depth = weights.size() / bias.size();
     for (size_t o = 0; o < bias.size(); ++o) {
       for (size_t i = 0; i < depth; ++i) {
+        if (i % row < begin || i % row >= begin + channels) continue;
         double& w = weights[o * depth + i];
-        const size_t c = i % channels;
+        const size_t c = i % row - begin;
         bias[o] += w * (network_.scaling.shift[c] + 128 * network_.scaling.scale[c]);
         w *= network_.scaling.scale[c];
       }
@@ -45,8 +51,15 @@ Status Lowering::SetWeights(FloatLayer& layer, const Binding& binding, std::vect
   return OkStatus();
 }
 
+void Lowering::SetInputs(FloatLayer& layer, const Binding& binding) {
+  layer.input = binding.layer;
+  for (size_t i = 1; i < binding.parts.size(); ++i) {
+    layer.more_inputs.push_back(binding.parts[i].layer);
+  }
+}
+
 Status Lowering::Conv(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   if (binding.flat || binding.channels_last) return Unimplemented("its input is no map [N,C,H,W]");
   const OnnxTensor* w = Constant(node, 1);
   if (w == nullptr || w->shape.size() != 4)
@@ -55,27 +68,38 @@ Status Lowering::Conv(const OnnxNode& node) {
   const auto group = node.ints.find("group");
   const int64_t groups = group == node.ints.end() || group->second.empty() ? 1 : group->second[0];
   const int64_t outputs = w->shape[0], held = w->shape[1], kh = w->shape[2], kw = w->shape[3];
-  const int64_t inputs = source.channels;
+  const int64_t inputs = ChannelsOf(binding);
   if (groups < 1 || groups > inputs || outputs < 1 || held < 1 || kh < 1 || kw < 1 || held * groups != inputs ||
       outputs % groups != 0) {
     return InvalidArgument("weights " + ShapeText(w->shape) + " do not fit a map of " +
                            std::to_string(inputs) + " channels");
   }
-  if (outputs * kh * kw * inputs > kMostWeights) return Unimplemented("more than 2^26 weights");
+  // Else, grouped convolutions become dense ones with zeros.
+  const bool keeps =
+      groups > 1 && binding.parts.empty() && binding.layer != 0 &&
+      KeepsFilters(source.channels,
+                   FilledUpChannels(network_, static_cast<size_t>(binding.layer)),
+                   static_cast<int>(held), static_cast<int>(std::min<int64_t>(outputs, 1 << 30)));
+  const int64_t columns = keeps ? held : inputs;
+  if (outputs > kMostWeights || kh > kMostWeights || kw > kMostWeights ||
+      outputs * kh > kMostWeights || outputs * kh * kw > kMostWeights ||
+      outputs * kh * kw * columns > kMostWeights) {
+    return Unimplemented("more than 2^26 weights");
+  }
   BRAID_ASSIGN_OR_RETURN(const NodeWindow window,
                          WindowOf(node, source.out_h, source.out_w, kh, kw));
   FloatLayer layer;
   layer.op = Op::kConv;
-  layer.input = binding.layer;
+  SetInputs(layer, binding);
   layer.channels = static_cast<int>(outputs);
+  layer.filter_channels = keeps ? static_cast<int>(held) : 0;
   SetWindow(layer, window);
-  // Grouped convolutions become dense ones with zeros.
-  std::vector<double> weights(static_cast<size_t>(outputs * kh * kw * inputs), 0);
+  std::vector<double> weights(static_cast<size_t>(outputs * kh * kw * columns), 0);
   for (int64_t o = 0; o < outputs; ++o) {
-    const int64_t first = o / (outputs / groups) * held;
+    const int64_t first = keeps ? 0 : o / (outputs / groups) * held;
     for (int64_t i = 0; i < held; ++i) {
       for (int64_t k = 0; k < kh * kw; ++k) {
-        weights[static_cast<size_t>((o * kh * kw + k) * inputs + first + i)] =
+        weights[static_cast<size_t>((o * kh * kw + k) * columns + first + i)] =
             w->values[static_cast<size_t>((o * held + i) * kh * kw + k)];
       }
     }
@@ -102,12 +126,15 @@ void Lowering::Scale(FloatLayer& layer, const std::vector<double>& factor,
 }
 
 Status Lowering::BatchNormalization(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
-  BRAID_RETURN_IF_ERROR(Open(node, binding, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
+  if (binding.layer == 0 && binding.parts.empty()) return Unimplemented("of the input");
+  if (binding.channels_last) return Unimplemented("the input before it is transposed");
+  const auto channels = static_cast<size_t>(ChannelsOf(binding));
+  if (binding.flat && !IsVector(LayerOf(binding))) return Unimplemented("a flattened map");
   std::vector<std::vector<double>> statistics;  // scale, bias, mean, variance
   for (size_t i = 1; i <= 4; ++i) {
     const OnnxTensor* values = Constant(node, i);
-    if (values == nullptr || values->values.size() != LayerOf(binding).bias.size()) {
+    if (values == nullptr || values->values.size() != channels) {
       return Unimplemented("its statistics are no constants of one value for each channel");
     }
     statistics.push_back(values->values);
@@ -121,8 +148,7 @@ Status Lowering::BatchNormalization(const OnnxNode& node) {
     factor.push_back(statistics[0][c] / std::sqrt(variance));
     offset.push_back(statistics[1][c] - statistics[2][c] * factor.back());
   }
-  Scale(LayerOf(binding), factor, offset);
-  return Rebind(node, binding);
+  return ScaleMap(node, binding, 0, factor, offset);
 }
 
 Status Lowering::Affine(const OnnxNode& node) {
@@ -133,12 +159,11 @@ Status Lowering::Affine(const OnnxNode& node) {
   if (at == 1 && (node.op == "Sub" || node.op == "Div")) {
     return Unimplemented("a constant minus, or divided by, a map");
   }
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, at));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, at));
   if (binding.channels_last) return Unimplemented("the input before it is transposed");
-  FloatLayer& layer = LayerOf(binding);
-  if (binding.flat && !IsVector(layer)) return Unimplemented("a flattened map");
+  if (binding.flat && !IsVector(LayerOf(binding))) return Unimplemented("a flattened map");
   BRAID_ASSIGN_OR_RETURN(std::vector<double> values,
-                         PerChannel(*constant, layer.channels, binding.flat));
+                         PerChannel(*constant, ChannelsOf(binding), binding.flat));
   const bool multiplies = node.op == "Mul" || node.op == "Div";
   for (double& v : values) {
     if (node.op == "Sub") v = -v;
@@ -148,7 +173,7 @@ Status Lowering::Affine(const OnnxNode& node) {
   const std::vector<double> ones(values.size(), 1), zeros(values.size(), 0);
   const std::vector<double>& factor = multiplies ? values : ones;
   const std::vector<double>& offset = multiplies ? zeros : values;
-  if (binding.layer == 0) {
+  if (binding.layer == 0 && binding.parts.empty()) {
     if (network_.layers.size() > 1 || !UsedOnce(node.inputs[at])) {
       return Unimplemented("others read the unscaled input as well");
     }
@@ -158,14 +183,13 @@ Status Lowering::Affine(const OnnxNode& node) {
     }
     return Rebind(node, binding);
   }
-  BRAID_RETURN_IF_ERROR(Open(node, binding, at));
-  Scale(layer, factor, offset);
-  return Rebind(node, binding);
+  return ScaleMap(node, binding, at, factor, offset);
 }
 
 Status Lowering::Gemm(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   const FloatLayer source = LayerOf(binding);
+  const int64_t channels = ChannelsOf(binding);
   if (!binding.flat) return Unimplemented("its input is not flattened");
   const OnnxTensor* w = Constant(node, 1);
   if (w == nullptr || w->shape.size() != 2)
@@ -183,17 +207,17 @@ Status Lowering::Gemm(const OnnxNode& node) {
   const bool rows = gemm && is("transB", 0) != 0;  // [outputs, inputs]
   const int64_t outputs = w->shape[rows ? 0 : 1], inputs = w->shape[rows ? 1 : 0];
   const int64_t pixels = int64_t{source.out_h} * source.out_w;
-  if (outputs < 1 || inputs != pixels * source.channels) {
+  if (outputs < 1 || inputs != pixels * channels) {
     return InvalidArgument("weights " + ShapeText(w->shape) + " do not fit " +
-                           std::to_string(pixels * source.channels) + " inputs");
+                           std::to_string(pixels * channels) + " inputs");
   }
   const double alpha = gemm ? factor("alpha") : 1, beta = gemm ? factor("beta") : 1;
   std::vector<double> weights(static_cast<size_t>(outputs * inputs));
   for (int64_t o = 0; o < outputs; ++o) {
-    for (int64_t c = 0; c < source.channels; ++c) {
+    for (int64_t c = 0; c < channels; ++c) {
       for (int64_t p = 0; p < pixels; ++p) {
         const int64_t i = c * pixels + p;
-        weights[static_cast<size_t>((o * pixels + p) * source.channels + c)] =
+        weights[static_cast<size_t>((o * pixels + p) * channels + c)] =
             alpha * w->values[static_cast<size_t>(rows ? o * inputs + i : i * outputs + o)];
       }
     }
@@ -207,7 +231,7 @@ Status Lowering::Gemm(const OnnxNode& node) {
   }
   FloatLayer layer;
   layer.op = Op::kConv;  // over the whole map; the last one becomes the head
-  layer.input = binding.layer;
+  SetInputs(layer, binding);
   layer.channels = static_cast<int>(outputs);
   layer.window.kernel_h = source.out_h, layer.window.kernel_w = source.out_w;
   layer.out_h = layer.out_w = 1;

@@ -16,6 +16,25 @@ FloatLayer& Lowering::LayerOf(const Binding& binding) {
 }
 
 Result<Binding> Lowering::Bound(const OnnxNode& node, size_t i) const {
+  BRAID_ASSIGN_OR_RETURN(Binding binding, BoundMaps(node, i));
+  if (!binding.parts.empty()) return Unimplemented("its input is a concatenation");
+  return binding;
+}
+
+std::vector<Part> Lowering::PartsOf(const Binding& binding) {
+  if (!binding.parts.empty()) return binding.parts;
+  return {{binding.layer, false}};
+}
+
+int Lowering::ChannelsOf(const Binding& binding) const {
+  int channels = 0;
+  for (const Part& part : PartsOf(binding)) {
+    channels += network_.layers[static_cast<size_t>(part.layer)].channels;
+  }
+  return channels;
+}
+
+Result<Binding> Lowering::BoundMaps(const OnnxNode& node, size_t i) const {
   if (i >= node.inputs.size()) return InvalidArgument("input " + std::to_string(i) + " is missing");
   const auto found = bound_.find(node.inputs[i]);
   if (found == bound_.end()) {
@@ -91,8 +110,9 @@ Result<std::vector<double>> Lowering::PerChannel(const OnnxTensor& constant, int
 }
 
 Status Lowering::Alias(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(const Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(const Binding binding, BoundMaps(node, 0));
   bound_[node.outputs[0]] = binding;
+  if (!binding.parts.empty()) return OkStatus();
   if (LayerOf(binding).value == node.inputs[0]) LayerOf(binding).value = node.outputs[0];
   return OkStatus();
 }
@@ -131,10 +151,10 @@ void Lowering::SetWindow(FloatLayer& layer, const NodeWindow& from) {
 }
 
 Status Lowering::Flatten(const OnnxNode& node) {
-  BRAID_ASSIGN_OR_RETURN(Binding binding, Bound(node, 0));
+  BRAID_ASSIGN_OR_RETURN(Binding binding, BoundMaps(node, 0));
   if (binding.channels_last) return Unimplemented("the input before it is transposed");
   const FloatLayer& layer = LayerOf(binding);
-  const int64_t elements = int64_t{layer.channels} * layer.out_h * layer.out_w;
+  const int64_t elements = int64_t{ChannelsOf(binding)} * layer.out_h * layer.out_w;
   if (node.op == "Reshape") {
     const OnnxTensor* shape = Constant(node, 1);
     if (shape == nullptr) return Unimplemented("its shape is no constant");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,18 @@ namespace braid::convert {
 
 // What a value of the graph is: the output of a layer. `flat`: [N, C*H*W] in the order C, H, W.
 // `channels_last`: the graph's input before it was transposed. `wide`: the layer's sum before its
-// activation, which a later shortcut reads beside the map.
+// activation, which a later shortcut reads beside the map. `parts`: a concatenation of the outputs
+// of several layers, of which `layer` is the first; empty elsewhere.
+struct Part {
+  int layer = 0;
+  bool own = false;  // nothing but the concatenation reads it
+};
 struct Binding {
   int layer = 0;
   bool flat = false;
   bool channels_last = false;
   bool wide = false;
+  std::vector<Part> parts = {};
 };
 
 class Lowering {
@@ -37,7 +44,12 @@ class Lowering {
   FloatLayer& LayerOf(const Binding& binding);
   Status Input(int height, int width, int channels);
   Status Node(const OnnxNode& node);
+  // What input i is: of operators that do not take a concatenation, and of those that do.
   Result<Binding> Bound(const OnnxNode& node, size_t i) const;
+  Result<Binding> BoundMaps(const OnnxNode& node, size_t i) const;
+  static std::vector<Part> PartsOf(const Binding& binding);
+  // Channels of all parts.
+  int ChannelsOf(const Binding& binding) const;
   const OnnxTensor* Constant(const OnnxNode& node, size_t i) const;
   bool UsedOnce(const std::string& value) const;
   // Whether all that read the input of `node`, it aside, are additions of two maps.
@@ -45,6 +57,9 @@ class Lowering {
   // The layer's output is from now on the node's.
   Status Rebind(const OnnxNode& node, const Binding& binding);
   Status Append(const OnnxNode& node, FloatLayer layer, bool flat = false);
+  // One layer for each part of `binding`, made by make(part's layer): Result<FloatLayer>.
+  template <typename Make>
+  Status AppendEach(const OnnxNode& node, const Binding& binding, Make make, bool flat = false);
   static bool HasWeights(const FloatLayer& layer) { return layer.op == model::Op::kConv; }
   // Whether a linear step after the layer can still be taken into its weights.
   Status Open(const OnnxNode& node, const Binding& binding, size_t i);
@@ -57,10 +72,29 @@ class Lowering {
   // Keeps the order of the logits, so the class stays; only as the last step.
   Status LastAlias(const OnnxNode& node);
   Status Transpose(const OnnxNode& node);
-  // Weights of a layer over `source`, with the input's scaling taken in.
+  // Weights of a layer over all channels of `binding`, with the input's scaling taken in.
   Status SetWeights(FloatLayer& layer, const Binding& binding, std::vector<double> weights,
                     std::vector<double> bias);
   Status Conv(const OnnxNode& node);
+  // The layer's inputs are the parts of `binding`.
+  static void SetInputs(FloatLayer& layer, const Binding& binding);
+  Status Concat(const OnnxNode& node);
+  // y = x * factor + offset per channel, then perhaps a ReLU, as a depthwise convolution of 1x1: for
+  // maps whose layers cannot take it into their weights.
+  FloatLayer ChannelwiseOf(int layer, std::span<const double> factor,
+                           std::span<const double> offset) const;
+  // Puts such a layer behind a part of a concatenation, which it then is.
+  void Carry(const OnnxNode& node, Part& part, int first_channel, std::span<const double> factor,
+             std::span<const double> offset);
+  // The part's layer, which from now on is what the node's output has at these channels.
+  FloatLayer& ShowAs(const OnnxNode& node, const Part& part, int channels, int first_channel);
+  // Linear steps and activations of a concatenation, part by part.
+  Status ScaleParts(const OnnxNode& node, const Binding& binding, size_t i,
+                    const std::vector<double>& factor, const std::vector<double>& offset);
+  Status RectifyParts(const OnnxNode& node, const Binding& binding, double cap);
+  // A linear step on a map that no convolution before it can take in.
+  Status ScaleMap(const OnnxNode& node, const Binding& binding, size_t i,
+                  const std::vector<double>& factor, const std::vector<double>& offset);
   static void SetWindow(FloatLayer& layer, const NodeWindow& from);
   // y = y * factor + offset, per channel, into the layer's weights and bias.
   static void Scale(FloatLayer& layer, const std::vector<double>& factor,

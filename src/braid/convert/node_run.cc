@@ -59,6 +59,7 @@ Result<OnnxTensor> NodeRun::Run() {
       {"Flatten", &NodeRun::Flatten},
       {"Reshape", &NodeRun::Reshape},
       {"Transpose", &NodeRun::Transpose},
+      {"Concat", &NodeRun::Concat},
       {"QuantizeLinear", &NodeRun::Quantize},
       {"DequantizeLinear", &NodeRun::Dequantize},
       {"Softmax", &NodeRun::Softmax},

@@ -64,6 +64,7 @@ class NodeRun {
   Result<OnnxTensor> Flatten();
   Result<OnnxTensor> Reshape();
   Result<OnnxTensor> Transpose();
+  Result<OnnxTensor> Concat();
   // Scale (and zero point) of element i: one for all, or one along `axis`.
   Status PerAxis(size_t& inner, size_t& count);
   double Zero(size_t index) const;

@@ -85,4 +85,37 @@ Result<OnnxTensor> NodeRun::Transpose() {
   return out;
 }
 
+Result<OnnxTensor> NodeRun::Concat() {
+  BRAID_RETURN_IF_ERROR(Need(inputs_.size()));
+  const auto rank = static_cast<int64_t>(In().shape.size());
+  const int64_t stated = Int("axis", rank);
+  const int64_t axis = stated < 0 ? stated + rank : stated;
+  if (axis < 0 || axis >= rank) return InvalidArgument("a bad axis");
+  const auto at = static_cast<size_t>(axis);
+  std::vector<int64_t> shape = In().shape;
+  shape[at] = 0;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    std::vector<int64_t> others = In(i).shape;
+    BRAID_RETURN_IF_ERROR(Rank(In(i), static_cast<size_t>(rank)));
+    others[at] = shape[at];
+    if (others != shape || shape[at] > kMaxOnnxElements) {
+      return InvalidArgument("shapes " + ShapeText(In().shape) + " and " + ShapeText(In(i).shape) +
+                             " do not fit each other");
+    }
+    shape[at] += In(i).shape[at];
+  }
+  BRAID_ASSIGN_OR_RETURN(OnnxTensor out, MakeTensor(shape, In().integer));
+  size_t outer = 1, inner = 1;
+  for (size_t d = 0; d < at; ++d) outer *= static_cast<size_t>(shape[d]);
+  for (size_t d = at + 1; d < shape.size(); ++d) inner *= static_cast<size_t>(shape[d]);
+  auto to = out.values.begin();
+  for (size_t row = 0; row < outer; ++row) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const size_t run = static_cast<size_t>(In(i).shape[at]) * inner;
+      to = std::copy_n(In(i).values.begin() + static_cast<ptrdiff_t>(row * run), run, to);
+    }
+  }
+  return out;
+}
+
 }  // namespace braid::convert

@@ -59,7 +59,15 @@ QdqForm::Parameters QdqForm::Quantized(LayerIndex l, int shift, std::vector<int6
   graph_.SetInt("axis", 0);
   parameters.bias = graph_.Node("DequantizeLinear", {b, scale, bias_zero}, Name(l, "bias"));
   graph_.SetInt("axis", 0);
+  parameters.filter_groups = weights.filter_groups;
   return parameters;
+}
+
+// Quantized once more, which changes nothing: so runtimes see a join of 8-bit maps.
+std::string QdqForm::Joined(LayerIndex l, const std::string& value, ElementKind kind) {
+  const std::string& zero = kind == ElementKind::kU7 ? zero_u7_ : zero_s8_;
+  const std::string q = graph_.Node("QuantizeLinear", {value, scale_, zero}, Name(l, "joined_q"));
+  return graph_.Node("DequantizeLinear", {q, scale_, zero}, Name(l, "joined"));
 }
 
 std::string QdqForm::PerChannelFloat(LayerIndex l, const std::string& what,
@@ -70,9 +78,10 @@ std::string QdqForm::PerChannelFloat(LayerIndex l, const std::string& what,
 Result<std::string> QdqForm::Convolution(LayerIndex l) {
   const Layer& layer = LayerAt(l);
   const Parameters parameters = Quantized(l, kernels::kRequantizationShift, {});
-  std::string value = graph_.Node("Conv", {Map(layer.input), parameters.weights, parameters.bias},
+  std::string value = graph_.Node("Conv", {Read(l).value, parameters.weights, parameters.bias},
                                   Name(l, "wide"));
   SetWindow(layer.window, true);
+  if (parameters.filter_groups > 1) graph_.SetInt("group", parameters.filter_groups);
   if (layer.shortcut != model::kNoLayer) {
     BRAID_ASSIGN_OR_RETURN(const std::string shortcut, Shortcut(l));
     value = graph_.Node("Add", {value, shortcut}, Name(l, "added"));
@@ -146,7 +155,7 @@ Result<std::string> QdqForm::Head(LayerIndex l) {
   const int64_t classes = weights.shape[0];
   const int64_t depth = static_cast<int64_t>(weights.values.size()) / classes;
   const Parameters parameters = Quantized(l, tables.shift, {classes, depth});
-  const std::string flat = graph_.Node("Flatten", {Map(layer.input)}, Name(l, "flat"));
+  const std::string flat = graph_.Node("Flatten", {Read(l).value}, Name(l, "flat"));
   const std::string logits =
       graph_.Node("Gemm", {flat, parameters.weights, parameters.bias}, Name(l, "wide"));
   graph_.SetInt("transB", 1);

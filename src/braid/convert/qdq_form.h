@@ -20,9 +20,13 @@ class QdqForm final : public TermWriter {
   Result<std::string> MaxPool(model::LayerIndex l) override;
   Result<std::string> Head(model::LayerIndex l) override;
 
+  std::string AsSigned(model::LayerIndex map) override { return Map(map); }
+  std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) override;
+
   // int8 weights and int32 bias behind DequantizeLinear, in units of 2^-shift.
   struct Parameters {
     std::string weights, bias;
+    int64_t filter_groups = 1;
   };
   Parameters Quantized(model::LayerIndex l, int shift, std::vector<int64_t> weight_shape);
   std::string PerChannelFloat(model::LayerIndex l, const std::string& what,

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "braid/convert/input_columns.h"
 #include "braid/kernels/requantization.h"
-#include "braid/model/limits.h"
+#include "braid/model/layer_map.h"
 #include "braid/model/rescale_tables.h"
 
 namespace braid::convert {
@@ -24,11 +25,6 @@ constexpr double kMargin = 1.5;
 // The unit that trained models' logits have, unless s32 cannot hold them in it.
 constexpr double kLogitStep = 1.0 / 1024;
 constexpr double kMostLogit = 1 << 28;
-
-int FilledUp(int channels) {
-  return (channels + model::kChannelMultiple - 1) / model::kChannelMultiple *
-         model::kChannelMultiple;
-}
 
 class Quantizer {
  public:
@@ -63,12 +59,22 @@ class Quantizer {
  private:
   double Step(int l) const { return out_.map_steps[static_cast<size_t>(l)]; }
 
+  // The step that the layer's accumulators have of its maps: the largest of theirs.
+  double InputStep(const FloatLayer& layer) const {
+    double step = 0;
+    for (const int input : InputsOf(layer)) step = std::max(step, Step(input));
+    return step;
+  }
+
   void Describe(size_t l) {
     const FloatLayer& from = from_.layers[l];
     Layer layer;
     layer.name = "layer" + std::to_string(l);  // names of the file may be anything
     layer.op = from.op;
     layer.input = from.input;
+    layer.more_inputs.assign(from.more_inputs.begin(), from.more_inputs.end());
+    layer.filter_channels = from.filter_channels;
+    layer.dense = from.filter_channels == 0;
     layer.shortcut = from.shortcut;
     if (from.op != Op::kLinear) layer.window = from.window;
     layer.activation = from.op == Op::kInput    ? Activation::kSigned
@@ -76,8 +82,7 @@ class Quantizer {
                        : from.relu              ? Activation::kRelu
                                                 : Activation::kSigned;
     layer.out_h = from.out_h, layer.out_w = from.out_w;
-    const bool divided = from.op != Op::kInput && from.op != Op::kLinear;
-    layer.group_channels = {divided ? FilledUp(from.channels) : from.channels};
+    layer.group_channels = {FilledUpChannels(from_, l)};
     out_.network.layers.push_back(std::move(layer));
   }
 
@@ -85,16 +90,19 @@ class Quantizer {
   void RoundWeights(size_t l, double out_step) {
     const FloatLayer& from = from_.layers[l];
     Layer& layer = out_.network.layers[l];
-    const FloatLayer& source = from_.layers[static_cast<size_t>(from.input)];
     const auto outputs = static_cast<size_t>(from.channels);
     const size_t depth = from.weights.size() / outputs;
-    const auto held = static_cast<size_t>(source.channels);
-    const auto stored =
-        static_cast<size_t>(out_.network.layers[static_cast<size_t>(from.input)].Channels());
-    const double in_step = Step(from.input);
+    const std::vector<InputColumn> columns = InputColumns(from_, from);
+    const size_t held = columns.size();
+    const double in_step = InputStep(from);
+    // eq. 21: the weights as they meet maps of one step.
+    std::vector<double> weights = from.weights;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      weights[i] *= Step(columns[i % held].map) / in_step;
+    }
     std::vector<double> steps(outputs, 0);
-    for (size_t i = 0; i < from.weights.size(); ++i) {
-      steps[i / depth] = std::max(steps[i / depth], std::abs(from.weights[i]) / levels_);
+    for (size_t i = 0; i < weights.size(); ++i) {
+      steps[i / depth] = std::max(steps[i / depth], std::abs(weights[i]) / levels_);
     }
     const double largest = *std::max_element(steps.begin(), steps.end());
     if (options_.step_per_layer) std::fill(steps.begin(), steps.end(), largest);
@@ -103,12 +111,13 @@ class Quantizer {
     for (double& step : steps) step = std::max(step, least);
     out_.weight_steps[l] = *std::max_element(steps.begin(), steps.end());
     const size_t pixels = depth / held;
+    const auto stored = static_cast<size_t>(model::WeightExtentsOf(out_.network, layer).inputs);
     layer.weights.assign(static_cast<size_t>(layer.Channels()) * pixels * stored, 0);
     for (size_t o = 0; o < outputs; ++o) {
       for (size_t p = 0; p < pixels; ++p) {
         for (size_t i = 0; i < held; ++i) {
-          const double w = from.weights[(o * pixels + p) * held + i] / steps[o];
-          layer.weights[(o * pixels + p) * stored + i] =
+          const double w = weights[(o * pixels + p) * held + i] / steps[o];
+          layer.weights[(o * pixels + p) * stored + columns[i].stored] =
               static_cast<int8_t>(std::clamp(std::nearbyint(w), -levels_, levels_));
         }
       }
@@ -127,7 +136,7 @@ class Quantizer {
       FillHead(l, tables);
       return;
     }
-    const double in_step = Step(from.input);
+    const double in_step = InputStep(from);
     double out_step = calibration_.layers[l].bound / levels_;
     if (from.op == Op::kSumPool) {
       const double window = from.window.kernel_h * from.window.kernel_w;
@@ -137,7 +146,11 @@ class Quantizer {
     } else {
       // A multiplier is at most 1: the map's step is no finer than the accumulator's.
       double finest = 0;
-      for (const double w : from.weights) finest = std::max(finest, std::abs(w) / levels_ * in_step);
+      const std::vector<InputColumn> columns = InputColumns(from_, from);
+      for (size_t i = 0; i < from.weights.size(); ++i) {
+        const double step = Step(columns[i % columns.size()].map);
+        finest = std::max(finest, std::abs(from.weights[i]) / levels_ * step);
+      }
       out_step = std::max(out_step, finest);
       RoundWeights(l, out_step);
       if (options_.snap) out_step = Snapped(units_[l].front(), out_step);

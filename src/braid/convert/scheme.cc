@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "braid/convert/input_columns.h"
+
 namespace braid::convert {
 
 using model::Op;
@@ -23,6 +25,7 @@ SchemeNetwork::SchemeNetwork(const FloatNetwork& from)
 LayerMaps SchemeNetwork::Run(std::span<const uint8_t> picture) const {
   const size_t layers = from_.layers.size();
   State state{LayerMaps(layers), LayerMaps(layers)};
+  std::vector<double> joined;
   LayerMaps centred(layers);  // without the zero point: what products and pools read
   for (const uint8_t pixel : picture) state.map[0].push_back(pixel - 128.0);
   for (size_t l = 0; l < layers; ++l) {
@@ -31,7 +34,8 @@ LayerMaps SchemeNetwork::Run(std::span<const uint8_t> picture) const {
     if (layer.op == Op::kMaxPool) {
       state.map[l] = WindowMaxima(layer, from_.layers[input], state.map[input], zero_[input]);
     } else if (layer.op != Op::kInput) {
-      Finish(l, WindowSums(layer, from_.layers[input], centred[input], weights_[l]), state);
+      const std::vector<double>& map = InputMap(from_, layer, centred, joined);
+      Finish(l, WindowSums(layer, from_.layers[input], map, weights_[l]), state);
     }
     centred[l] = state.map[l];
     for (double& v : centred[l]) v -= zero_[l];

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <utility>
 
+#include "braid/convert/input_columns.h"
 #include "braid/convert/scheme.h"
 #include "braid/kernels/requantization.h"
+#include "braid/model/layer_map.h"
 
 namespace braid::convert {
 namespace {
@@ -34,14 +36,15 @@ class Bounded final : public SchemeNetwork {
       }
       if (layer.weights.empty()) continue;
       // The file's channels are filled up to multiples of 4; here they are not.
-      const auto input = static_cast<size_t>(layer.input);
-      const auto held = static_cast<size_t>(from.layers[input].channels);
-      const auto stored = static_cast<size_t>(network_.layers[input].Channels());
+      const std::vector<InputColumn> columns = InputColumns(from, layer);
+      const auto stored =
+          static_cast<size_t>(model::WeightExtentsOf(network_, network_.layers[l]).inputs);
       std::vector<double> plain(layer.weights.size());
       for (size_t i = 0; i < plain.size(); ++i) {
-        plain[i] = network_.layers[l].weights[i / held * stored + i % held];
+        plain[i] = network_.layers[l].weights[i / columns.size() * stored +
+                                              columns[i % columns.size()].stored];
       }
-      weights_[l] = OutputsLast(layer, plain);
+      weights_[l] = OutputsLast(layer, AllChannels(from, layer, plain));
     }
   }
 

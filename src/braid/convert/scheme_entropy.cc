@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "braid/convert/input_columns.h"
 #include "braid/convert/scheme.h"
 
 namespace braid::convert {
@@ -45,7 +46,7 @@ class Entropy final : public SchemeNetwork {
           const double q = std::nearbyint(layer.weights[i] / std::max(steps[i / depth], 1e-12));
           rounded.push_back(std::clamp<double>(q, -levels_, levels_));
         }
-        weights_[l] = OutputsLast(layer, rounded);
+        weights_[l] = OutputsLast(layer, AllChannels(from, layer, rounded));
       }
       for (const double s : steps) units_[l].push_back(static_cast<float>(step_[input] * s));
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "braid/convert/fixed_point.h"
+#include "braid/convert/input_columns.h"
 #include "braid/convert/scheme.h"
 
 namespace braid::convert {
@@ -57,7 +58,7 @@ class MinMax final : public SchemeNetwork {
         const auto q = weight.Clamp(std::llround(w / weight.step) + weight.zero);
         rounded.push_back(static_cast<double>(q - weight.zero));
       }
-      weights_[l] = OutputsLast(layer, rounded);
+      weights_[l] = OutputsLast(layer, AllChannels(from, layer, rounded));
       t.unit = step_[input] * weight.step;
       for (const double b : layer.bias) {
         t.bias.push_back(std::llround(std::clamp(b / t.unit, -2147483647.0, 2147483647.0)));

@@ -19,6 +19,13 @@ Result<std::unique_ptr<SchemeNetwork>> Make(const CalibratedNetwork& from, const
                            Quantize(from.network, from.calibration, options));
     return MakeBounded(from.network, std::move(quantized), options.bits);
   }
+  // Their maps have steps (and zero points) of their own, and one sum has one of each.
+  for (const FloatLayer& layer : from.network.layers) {
+    if (!layer.more_inputs.empty()) {
+      return Unimplemented("this scheme of a network with a concatenation (layer '" +
+                           ShownName(layer) + "')");
+    }
+  }
   const std::vector<LayerRanges> ranges =
       MeasureRanges(from.network, pictures.pixels, pictures.count, options.bits);
   if (scheme == Scheme::kMinMax) return MakeMinMax(from.network, ranges, options.bits);

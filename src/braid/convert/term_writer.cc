@@ -31,6 +31,25 @@ Result<std::string> TermWriter::Write(const std::string& input, LayerIndex head)
   return Map(head);
 }
 
+TermWriter::Reading TermWriter::Read(LayerIndex l) {
+  const std::vector<LayerIndex> inputs = LayerAt(l).Inputs();
+  if (inputs.size() == 1) return {Map(inputs[0]), KindOf(inputs[0])};
+  if (const auto found = joined_.find(inputs); found != joined_.end()) return found->second;
+  Reading reading;
+  for (const LayerIndex input : inputs) {
+    if (KindOf(input) != ElementKind::kU7) reading.kind = ElementKind::kS8;
+  }
+  std::vector<std::string> parts;
+  for (const LayerIndex input : inputs) {
+    parts.push_back(KindOf(input) == reading.kind ? Map(input) : AsSigned(input));
+  }
+  const std::string value = graph_.Node("Concat", parts, Name(l, "concat"));
+  graph_.SetInt("axis", 1);
+  reading.value = Joined(l, value, reading.kind);
+  joined_.emplace(inputs, reading);
+  return reading;
+}
+
 void TermWriter::SetWindow(const model::Window& window, bool pads) {
   graph_.SetInts("kernel_shape", {window.kernel_h, window.kernel_w});
   graph_.SetInts("strides", {window.stride_h, window.stride_w});

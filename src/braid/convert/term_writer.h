@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "braid/base/status.h"
 #include "braid/convert/graph_writer.h"
 #include "braid/convert/sub_network_slice.h"
+#include "braid/model/layer_map.h"
 #include "braid/model/network.h"
 
 namespace braid::convert {
@@ -59,6 +61,21 @@ class TermWriter {
   static bool Padded(const model::Window& w) {
     return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
   }
+  // What a convolution or head reads: its map, or all its maps, their channels behind each other.
+  struct Reading {
+    std::string value;
+    ElementKind kind = ElementKind::kU7;
+  };
+  Reading Read(model::LayerIndex l);
+  // A u7 map in the form of an s8 one, for layers that read maps of both kinds.
+  virtual std::string AsSigned(model::LayerIndex map) = 0;
+  // What a layer can read of maps that were joined.
+  virtual std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) = 0;
+
+  ElementKind KindOf(model::LayerIndex l) const {
+    return model::MapKind(LayerAt(l).op, LayerAt(l).activation);
+  }
+
   // Attributes of the node added last.
   void SetWindow(const model::Window& window, bool pads);
   // `map` with its padding made explicit; `zero` is a scalar constant.
@@ -72,6 +89,7 @@ class TermWriter {
  private:
   std::vector<std::string> maps_;   // [layers]
   std::vector<std::string> wides_;  // [layers] convolutions before requantization
+  std::map<std::vector<model::LayerIndex>, Reading> joined_;  // several layers may read the same maps
 };
 
 }  // namespace braid::convert

@@ -1,4 +1,4 @@
-// Buffers that live at the same time never share a byte; buffers that do not, do.
+// Buffers that live at the same time never share a byte; buffers that do not, do. What a plan's take.
 #include "braid/runtime/memory_layout.h"
 
 #include <gtest/gtest.h>
@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "braid/base/rng.h"
+#include "braid/runtime/activation_memory.h"
 #include "braid/runtime/aligned_buffer.h"
+#include "braid/runtime/testing/random_network.h"
 
 namespace braid::runtime {
 namespace {
@@ -42,6 +44,29 @@ TEST(MemoryLayoutTest, NeedsTwoMapsForAChain) {
 }
 
 TEST(MemoryLayoutTest, IsEmptyForNothing) { EXPECT_EQ(LayOut({}).total_bytes, 0); }
+
+TEST(ActivationMemoryTest, IsThePlansArenaAndWithFloatMapsUpToFourTimesAsMuch) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const model::Network network = testing::RandomNetwork(seed, {.groups = 2});
+    const GroupSet both = GroupSet::First(2);
+    const auto model = PreparedModel::Prepare(network, both, kernels::BestPath()).value();
+    const PlanSpec spec{.groups = both, .local = both, .max_batch = 3, .exits = false};
+    const Result<ActivationMemory> memory = MeasureActivationMemory(*model, spec);
+    ASSERT_TRUE(memory.ok()) << memory.status().ToString();
+    EXPECT_EQ(memory->integer_maps, Plan::Make(*model, spec).value()->arena_bytes());
+    EXPECT_GT(memory->float_maps, memory->integer_maps);
+    EXPECT_LE(memory->float_maps, 4 * memory->integer_maps);
+  }
+  // Two maps of 14x14x16 at a time, with rings, decide: nothing but them is large.
+  const model::Network network = testing::SmallImageNetwork(1, 1, 16);
+  const GroupSet one = GroupSet::First(1);
+  const auto model = PreparedModel::Prepare(network, one, kernels::BestPath()).value();
+  const auto memory = MeasureActivationMemory(*model, {.groups = one, .local = one});
+  ASSERT_TRUE(memory.ok());
+  EXPECT_GT(memory->float_maps, 3 * memory->integer_maps);
+  EXPECT_EQ(MeasureActivationMemory(*model, {.groups = GroupSet(2), .local = one}).status().code(),
+            StatusCode::kInvalidArgument);
+}
 
 }  // namespace
 }  // namespace braid::runtime

@@ -5,6 +5,7 @@
 
 #include "braid/kernels/geometry.h"
 #include "braid/model/layer_map.h"
+#include "braid/runtime/activation_memory.h"
 #include "braid/runtime/channel_tables.h"
 #include "braid/runtime/execution_plan.h"
 #include "braid/runtime/layer_geometry.h"
@@ -447,6 +448,18 @@ class PlanBuilder {
   const PlanMemory memory_;
   std::unique_ptr<ExecutionPlan> plan_;
 };
+
+Result<ActivationMemory> MeasureActivationMemory(const PreparedModel& model,
+                                                 const PlanSpec& spec) {
+  const auto& prepared = static_cast<const PreparedNetwork&>(model);
+  BRAID_ASSIGN_OR_RETURN(const PlanSpec checked, CheckedSpec(prepared, spec));
+  const bool remote = checked.groups != checked.local;
+  const Schedule schedule =
+      MakeSchedule(prepared.network(), checked.head, remote, checked.exits && !remote);
+  return ActivationMemory{
+      .integer_maps = LayOutPlan(prepared, checked, schedule).arena_bytes,
+      .float_maps = LayOutPlan(prepared, checked, schedule, sizeof(float)).arena_bytes};
+}
 
 Result<std::unique_ptr<Plan>> Plan::Make(const PreparedModel& model, const PlanSpec& spec) {
   // PreparedNetwork is the only implementation, and Prepare the only way to one.

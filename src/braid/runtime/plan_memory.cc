@@ -16,8 +16,10 @@ using model::Op;
 // Collects buffers; each is the memory of one layer's groups, which live and die together.
 class Collector {
  public:
-  Collector(const PreparedNetwork& model, const PlanSpec& spec, const Schedule& schedule)
-      : network_(model.network()),
+  Collector(const PreparedNetwork& model, const PlanSpec& spec, const Schedule& schedule,
+            int map_value_bytes)
+      : map_value_bytes_(map_value_bytes),
+        network_(model.network()),
         path_(model.path()),
         spec_(spec),
         schedule_(schedule),
@@ -134,10 +136,11 @@ class Collector {
     for (const int group : exchanged ? spec_.groups : Computed(layer)) {
       MapMemory& map = memory.maps[static_cast<size_t>(group)];
       map = MapOf(network_, i, group, ring, path_);
+      map.bytes_per_image *= map_value_bytes_;
       parts.push_back(&map);
       if (exchanged && spec_.local.Contains(group)) {
         ImageMemory& wire = memory.wire[static_cast<size_t>(group)];
-        wire.bytes_per_image = map.WireBytes();
+        wire.bytes_per_image = map.WireBytes() * map_value_bytes_;
         wires.push_back(&wire);
       }
     }
@@ -174,6 +177,7 @@ class Collector {
     Place(parts, whole_batch ? spec_.max_batch : 1, step, std::max(step, memory.wide_last_step));
   }
 
+  const int map_value_bytes_;
   const model::Network& network_;
   const kernels::Path path_;
   const PlanSpec& spec_;
@@ -188,8 +192,8 @@ class Collector {
 }  // namespace
 
 PlanMemory LayOutPlan(const PreparedNetwork& model, const PlanSpec& spec,
-                      const Schedule& schedule) {
-  return Collector(model, spec, schedule).Run();
+                      const Schedule& schedule, int map_value_bytes) {
+  return Collector(model, spec, schedule, map_value_bytes).Run();
 }
 
 }  // namespace braid::runtime

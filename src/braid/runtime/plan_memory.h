@@ -27,6 +27,8 @@ struct PlanMemory {
   int64_t arena_bytes = 0;
 };
 
-PlanMemory LayOutPlan(const PreparedNetwork& model, const PlanSpec& spec, const Schedule& schedule);
+// `map_value_bytes`: of one value of a map. Other than 1 is for measuring only: kernels read bytes.
+PlanMemory LayOutPlan(const PreparedNetwork& model, const PlanSpec& spec, const Schedule& schedule,
+                      int map_value_bytes = 1);
 
 }  // namespace braid::runtime
