@@ -110,14 +110,31 @@ TEST_F(LowerGraphTest, TakesAQuantizedModelsReluFromItsZeroPoint) {
   EXPECT_EQ(imported->network.layers[1].activation, model::Activation::kRelu);
 }
 
-TEST_F(LowerGraphTest, SaysThatThePaddingDiffers) {
+// The graph pads with 0, which is the pixel 0 here, not 128.
+TEST_F(LowerGraphTest, PadsTheImageAsTheGraphDoes) {
   ChannelsFirst();
   Conv("x", kInputs, 4, "c1");
   graph_.Node("Relu", {"c1"}, "r1");
   Answer("r1", 4, 8);
   const Result<ImportedModel> imported = Import(0, 255);
-  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
-  EXPECT_NEAR(imported->padding_offset, 128 / 255.0, 1e-9);
+  ExpectClose(imported, 3);
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_EQ(imported->padding_offset, 0);
+}
+
+TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOff) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> between = Import(33.25, 64);
+  ASSERT_TRUE(between.ok()) << between.status().ToString();
+  EXPECT_EQ(between->network.input_padding, std::vector<uint8_t>(kInputs, 33));
+  EXPECT_NEAR(between->padding_offset, 0.25 / 64, 1e-9);
+  const Result<ImportedModel> beyond = Import(-10, 64);
+  ASSERT_TRUE(beyond.ok()) << beyond.status().ToString();
+  EXPECT_EQ(beyond->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_NEAR(beyond->padding_offset, 10.0 / 64, 1e-9);
 }
 
 TEST_F(LowerGraphTest, RefusesAnAdditionThatIsNoResidual) {
