@@ -122,19 +122,26 @@ TEST_F(LowerGraphTest, PadsTheImageAsTheGraphDoes) {
   EXPECT_EQ(imported->padding_offset, 0);
 }
 
-TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOff) {
+TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOffBetweenTwoPixels) {
   ChannelsFirst();
   Conv("x", kInputs, 4, "c1");
   graph_.Node("Relu", {"c1"}, "r1");
   Answer("r1", 4, 8);
-  const Result<ImportedModel> between = Import(33.25, 64);
-  ASSERT_TRUE(between.ok()) << between.status().ToString();
-  EXPECT_EQ(between->network.input_padding, std::vector<uint8_t>(kInputs, 33));
-  EXPECT_NEAR(between->padding_offset, 0.25 / 64, 1e-9);
-  const Result<ImportedModel> beyond = Import(-10, 64);
-  ASSERT_TRUE(beyond.ok()) << beyond.status().ToString();
-  EXPECT_EQ(beyond->network.input_padding, std::vector<uint8_t>(kInputs, 0));
-  EXPECT_NEAR(beyond->padding_offset, 10.0 / 64, 1e-9);
+  const Result<ImportedModel> imported = Import(33.25, 64);
+  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 33));
+  EXPECT_NEAR(imported->padding_offset, 0.25 / 64, 1e-9);
+}
+
+TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOffBeyondAllPixels) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> imported = Import(-10, 64);
+  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_NEAR(imported->padding_offset, 10.0 / 64, 1e-9);
 }
 
 TEST_F(LowerGraphTest, RefusesAnAdditionThatIsNoResidual) {
