@@ -129,6 +129,7 @@ TEST_F(HostedModelsTest, NothingToServeIsAnError) {
 }
 
 TEST_F(HostedModelsTest, BatchesGiveTheBitsOfSingleRequests) {
+  options_.device.brief_work = {};  // else each is answered before the next one comes
   Put("one", "1", 1);
   FrontDoors doors(Closed());
   const auto hosted = HostModels(options_, &doors);

@@ -112,8 +112,8 @@ void Print(const Json& report) {
                report["compared"].get<int>());
     PrintLayers(report["layers"]);
     if (const auto offset = report["padding_offset"].get<double>(); offset > 0) {
-      fmt::print("note: the network pads with 0, Braid with pixel 128, which is {:.3g} here: results "
-                 "at the border differ\n",
+      fmt::print("note: the network pads with 0, Braid with the nearest pixel, which is {:.3g} off: "
+                 "results at the border differ by that\n",
                  offset);
     }
   }

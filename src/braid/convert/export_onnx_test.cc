@@ -93,6 +93,27 @@ TEST(ExportOnnxTest, TheIntegerFormJoinsMapsAndKeepsFilters) {
   }
 }
 
+TEST(ExportOnnxTest, TheIntegerFormPadsTheImageAsTheNetworkDoes) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    Network network = runtime::testing::SmallImageNetwork(seed, 2, 4);
+    network.input_padding = {static_cast<uint8_t>(seed * 15)};
+    ExpectEqualLogits(network);
+  }
+}
+
+TEST(ExportOnnxTest, RefusesToPadTheImageWithAColour) {
+  Network network = RandomNetwork(3, {.groups = 1, .max_side = 9});
+  for (uint64_t seed = 4; network.input_c < 2; ++seed) {
+    network = RandomNetwork(seed, {.groups = 1, .max_side = 9});
+  }
+  network.layers[1].window.pad_top = 1;
+  network.input_padding.assign(static_cast<size_t>(network.input_c), 1);
+  network.input_padding[0] = 2;
+  const auto refused = ExportOnnx(network, network.points[0], {.form = OnnxForm::kInteger, .version = "test"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kUnimplemented);
+}
+
 TEST(ExportOnnxTest, TheIntegerFormAddsTerms) {
   const Network network = model::MakeTestNetwork(5);
   ASSERT_GE(model::FindPoint(network, "g0,1"), 0);

@@ -42,10 +42,16 @@ struct FloatNetwork {
   std::vector<FloatLayer> layers;  // 0: the input; the last one is the head
   InputScaling scaling;
   bool nhwc = false;  // how the graph takes its input
-  // Largest |x| that a padded pixel of the integer network (128) stands for: where it is not 0, maps
-  // differ at the border from those of the graph, which pads with 0.
+  // [channels] what pads the image, in the integers' unit, pixel - 128: where x is 0, as the graph
+  // pads. Empty where no layer pads the image.
+  std::vector<double> padding;
+  // Largest |x| of the pixel that pads the integer network (PaddingPixels): where it is not 0, maps
+  // differ at the border from those of the graph.
   double padding_offset = 0;
 };
+
+// `padding` as pixels, [channels], the nearest that there are; empty where all are 128.
+std::vector<uint8_t> PaddingPixels(const FloatNetwork& network);
 
 // Reads a classifier off `graph`; docs/onnx.md lists operators and forms. `scaling` has one entry or
 // one for each channel. UNIMPLEMENTED names the node that cannot be taken and says why.

@@ -47,15 +47,17 @@ std::vector<double> OutputsLast(const FloatLayer& layer, std::span<const double>
 
 std::vector<double> WindowSums(const FloatLayer& layer, const FloatLayer& source,
                                const std::vector<double>& input,
-                               const std::vector<double>& weights) {
+                               const std::vector<double>& weights,
+                               const std::vector<double>& padding) {
   std::vector<double> sums(Elements(layer), 0);
   const auto outputs = static_cast<size_t>(layer.channels);
   const size_t inputs =
       input.size() / (static_cast<size_t>(source.out_h) * static_cast<size_t>(source.out_w));
   ForEachWindowPixel(layer, source, [&](int to, int from, int position) {
-    if (from < 0) return;
+    if (from < 0 && padding.empty()) return;
     double* out = sums.data() + static_cast<size_t>(to) * outputs;
-    const double* in = input.data() + static_cast<size_t>(from) * inputs;
+    const double* in =
+        from < 0 ? padding.data() : input.data() + static_cast<size_t>(from) * inputs;
     if (layer.op == Op::kSumPool) {
       for (size_t c = 0; c < outputs; ++c) out[c] += in[c];
       return;
@@ -68,6 +70,24 @@ std::vector<double> WindowSums(const FloatLayer& layer, const FloatLayer& source
     }
   });
   return sums;
+}
+
+std::vector<double> PaddingOf(const FloatNetwork& network, const FloatLayer& layer,
+                              const std::vector<double>& image) {
+  std::vector<int> inputs = {layer.input};
+  inputs.insert(inputs.end(), layer.more_inputs.begin(), layer.more_inputs.end());
+  if (image.empty() || std::ranges::find(inputs, 0) == inputs.end()) return {};
+  std::vector<double> padding;
+  for (const int input : inputs) {
+    const auto channels =
+        static_cast<size_t>(network.layers[static_cast<size_t>(input)].channels);
+    if (input == 0) {
+      padding.insert(padding.end(), image.begin(), image.end());
+    } else {
+      padding.resize(padding.size() + channels, 0);
+    }
+  }
+  return padding;
 }
 
 std::vector<double> WindowMaxima(const FloatLayer& layer, const FloatLayer& source,
@@ -103,7 +123,8 @@ FloatMaps FloatRun::Run(std::span<const uint8_t> picture) const {
       maps.map[l] = WindowMaxima(layer, source, input, 0);
       continue;
     }
-    std::vector<double> values = WindowSums(layer, source, input, weights_[l]);
+    std::vector<double> values = WindowSums(layer, source, input, weights_[l],
+                                            PaddingOf(network_, layer, network_.padding));
     const auto channels = static_cast<size_t>(layer.channels);
     if (layer.op == Op::kSumPool) {
       const double window = layer.window.kernel_h * layer.window.kernel_w;

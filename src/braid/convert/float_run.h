@@ -26,16 +26,22 @@ std::vector<double> OutputsLast(const FloatLayer& layer, std::span<const double>
 
 // The sums over the window of `layer`, [H*W*channels], starting at 0: of products with `weights`
 // (OutputsLast of AllChannels) for convolutions and heads, of the values alone for means. `input` is
-// the map of `source`, or of all the layer's inputs (InputMap); its padding is 0.
+// the map of `source`, or of all the layer's inputs (InputMap), and `padding` pads it (PaddingOf).
 std::vector<double> WindowSums(const FloatLayer& layer, const FloatLayer& source,
                                const std::vector<double>& input,
-                               const std::vector<double>& weights);
+                               const std::vector<double>& weights,
+                               const std::vector<double>& padding);
+
+// What pads the channels of the maps that `layer` reads: `image` [channels] the image, 0 the others.
+// Empty: 0 everywhere.
+std::vector<double> PaddingOf(const FloatNetwork& network, const FloatLayer& layer,
+                              const std::vector<double>& image);
 
 // Padding counts as `padding`.
 std::vector<double> WindowMaxima(const FloatLayer& layer, const FloatLayer& source,
                                  const std::vector<double>& input, double padding);
 
-// The network as FloatNetwork describes it: its input is pixel - 128 and pads with 0.
+// The network as FloatNetwork describes it: its input is pixel - 128, padded as the graph's.
 class FloatRun {
  public:
   explicit FloatRun(const FloatNetwork& network);  // borrowed

@@ -33,6 +33,10 @@ std::string IntegerForm::AsSigned(LayerIndex map) {
 
 std::string IntegerForm::Joined(LayerIndex, const std::string& value, ElementKind) { return value; }
 
+std::string IntegerForm::PixelConstant(LayerIndex l, uint8_t pixel) {
+  return graph_.Uint8(Name(l, "padding"), {}, {pixel});
+}
+
 // A pixel is pixel - 128 with the zero point 128.
 Result<std::string> IntegerForm::Input(const std::string& pixels) { return pixels; }
 
@@ -40,10 +44,10 @@ Result<std::string> IntegerForm::Convolution(LayerIndex l) {
   const Layer& layer = LayerAt(l);
   const SlicedWeights weights = SliceWeights(network_, layer, sub_network_.groups);
   const std::string w = graph_.Int8(Name(l, "weights"), weights.shape, weights.values);
-  const Reading reading = Read(l);
+  BRAID_ASSIGN_OR_RETURN(const Reading reading, ReadForWindow(l));
   const std::string acc =
       graph_.Node("ConvInteger", {reading.value, w, Zero(reading.kind)}, Name(l, "acc"));
-  SetWindow(layer.window, true);
+  SetWindow(layer.window, !reading.padded);
   if (weights.filter_groups > 1) graph_.SetInt("group", weights.filter_groups);
   return Epilogue(l, acc);
 }

@@ -19,6 +19,7 @@ class IntegerForm final : public TermWriter {
   Result<std::string> Head(model::LayerIndex l) override;
 
   std::string AsSigned(model::LayerIndex map) override;
+  std::string PixelConstant(model::LayerIndex l, uint8_t pixel) override;
   std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) override;
 
   // The constant of the zero point of maps of `kind`.

@@ -73,10 +73,11 @@ TEST_F(LowerConcatTest, LetsAHeadReadSeveralMapsAndTheImageBesideAMap) {
   const auto b = ReluOf(Conv(Concat({"x", a}, "with_image"), kInputs + 5, 6, "b"));
   Answer(Concat({a, b}, "joined"), 11, 8);
   const Result<ImportedModel> imported = Import(0, 255);
-  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+  ExpectClose(imported, 4);
   EXPECT_EQ(Count(imported->network, ReadsSeveral), 2);
-  // Padding stands for another pixel here; away from the border nothing differs.
-  EXPECT_NEAR(imported->padding_offset, 128 / 255.0, 1e-9);
+  // The image is padded with its own 0, the map beside it with the integer 0.
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_EQ(imported->padding_offset, 0);
 }
 
 // Normalization and ReLU before each convolution, of all maps so far (DenseNet).

@@ -110,14 +110,38 @@ TEST_F(LowerGraphTest, TakesAQuantizedModelsReluFromItsZeroPoint) {
   EXPECT_EQ(imported->network.layers[1].activation, model::Activation::kRelu);
 }
 
-TEST_F(LowerGraphTest, SaysThatThePaddingDiffers) {
+// The graph pads with 0, which is the pixel 0 here, not 128.
+TEST_F(LowerGraphTest, PadsTheImageAsTheGraphDoes) {
   ChannelsFirst();
   Conv("x", kInputs, 4, "c1");
   graph_.Node("Relu", {"c1"}, "r1");
   Answer("r1", 4, 8);
   const Result<ImportedModel> imported = Import(0, 255);
+  ExpectClose(imported, 3);
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_EQ(imported->padding_offset, 0);
+}
+
+TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOffBetweenTwoPixels) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> imported = Import(33.25, 64);
   ASSERT_TRUE(imported.ok()) << imported.status().ToString();
-  EXPECT_NEAR(imported->padding_offset, 128 / 255.0, 1e-9);
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 33));
+  EXPECT_NEAR(imported->padding_offset, 0.25 / 64, 1e-9);
+}
+
+TEST_F(LowerGraphTest, SaysHowFarThePaddingIsOffBeyondAllPixels) {
+  ChannelsFirst();
+  Conv("x", kInputs, 4, "c1");
+  graph_.Node("Relu", {"c1"}, "r1");
+  Answer("r1", 4, 8);
+  const Result<ImportedModel> imported = Import(-10, 64);
+  ASSERT_TRUE(imported.ok()) << imported.status().ToString();
+  EXPECT_EQ(imported->network.input_padding, std::vector<uint8_t>(kInputs, 0));
+  EXPECT_NEAR(imported->padding_offset, 10.0 / 64, 1e-9);
 }
 
 TEST_F(LowerGraphTest, RefusesAnAdditionThatIsNoResidual) {

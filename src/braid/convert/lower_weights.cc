@@ -38,17 +38,33 @@ Status Lowering::SetWeights(FloatLayer& layer, const Binding& binding, std::vect
       }
     }
     const model::Window& w = layer.window;
-    if (w.pad_top + w.pad_left + w.pad_bottom + w.pad_right > 0) {
-      for (size_t c = 0; c < channels; ++c) {
-        network_.padding_offset =
-            std::max(network_.padding_offset,
-                     std::abs(network_.scaling.shift[c] + 128 * network_.scaling.scale[c]));
-      }
-    }
+    if (w.pad_top + w.pad_left + w.pad_bottom + w.pad_right > 0) SetPadding();
   }
   layer.weights = std::move(weights);
   layer.bias = std::move(bias);
   return OkStatus();
+}
+
+void Lowering::SetPadding() {
+  const auto& [scale, shift] = network_.scaling;
+  network_.padding.clear();
+  network_.padding_offset = 0;
+  for (size_t c = 0; c < scale.size(); ++c) {
+    const double pixel = scale[c] == 0 ? 128 : -shift[c] / scale[c];
+    network_.padding.push_back(pixel - 128);
+    network_.padding_offset = std::max(
+        network_.padding_offset,
+        std::abs(scale[c] * std::clamp(std::round(pixel), 0.0, 255.0) + shift[c]));
+  }
+}
+
+std::vector<uint8_t> PaddingPixels(const FloatNetwork& network) {
+  std::vector<uint8_t> pixels;
+  for (const double p : network.padding) {
+    pixels.push_back(static_cast<uint8_t>(std::clamp(std::round(p + 128), 0.0, 255.0)));
+  }
+  const bool neutral = std::ranges::all_of(pixels, [](uint8_t pixel) { return pixel == 128; });
+  return neutral ? std::vector<uint8_t>() : pixels;
 }
 
 void Lowering::SetInputs(FloatLayer& layer, const Binding& binding) {

@@ -77,6 +77,7 @@ class Lowering {
                     std::vector<double> bias);
   Status Conv(const OnnxNode& node);
   // The layer's inputs are the parts of `binding`.
+  void SetPadding();
   static void SetInputs(FloatLayer& layer, const Binding& binding);
   Status Concat(const OnnxNode& node);
   // y = x * factor + offset per channel, then perhaps a ReLU, as a depthwise convolution of 1x1: for

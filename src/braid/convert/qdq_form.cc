@@ -70,6 +70,10 @@ std::string QdqForm::Joined(LayerIndex l, const std::string& value, ElementKind 
   return graph_.Node("DequantizeLinear", {q, scale_, zero}, Name(l, "joined"));
 }
 
+std::string QdqForm::PixelConstant(LayerIndex l, uint8_t pixel) {
+  return graph_.Float(Name(l, "padding"), {}, {static_cast<float>(pixel) - 128});
+}
+
 std::string QdqForm::PerChannelFloat(LayerIndex l, const std::string& what,
                                      const std::vector<float>& values) {
   return graph_.Float(Name(l, what), {1, static_cast<int64_t>(values.size()), 1, 1}, values);
@@ -78,9 +82,10 @@ std::string QdqForm::PerChannelFloat(LayerIndex l, const std::string& what,
 Result<std::string> QdqForm::Convolution(LayerIndex l) {
   const Layer& layer = LayerAt(l);
   const Parameters parameters = Quantized(l, kernels::kRequantizationShift, {});
-  std::string value = graph_.Node("Conv", {Read(l).value, parameters.weights, parameters.bias},
-                                  Name(l, "wide"));
-  SetWindow(layer.window, true);
+  BRAID_ASSIGN_OR_RETURN(const Reading reading, ReadForWindow(l));
+  std::string value = graph_.Node(
+      "Conv", {reading.value, parameters.weights, parameters.bias}, Name(l, "wide"));
+  SetWindow(layer.window, !reading.padded);
   if (parameters.filter_groups > 1) graph_.SetInt("group", parameters.filter_groups);
   if (layer.shortcut != model::kNoLayer) {
     BRAID_ASSIGN_OR_RETURN(const std::string shortcut, Shortcut(l));

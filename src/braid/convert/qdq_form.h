@@ -21,6 +21,7 @@ class QdqForm final : public TermWriter {
   Result<std::string> Head(model::LayerIndex l) override;
 
   std::string AsSigned(model::LayerIndex map) override { return Map(map); }
+  std::string PixelConstant(model::LayerIndex l, uint8_t pixel) override;
   std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) override;
 
   // int8 weights and int32 bias behind DequantizeLinear, in units of 2^-shift.

@@ -52,6 +52,7 @@ class Quantizer {
     out_.network.input_h = from_.layers[0].out_h;
     out_.network.input_w = from_.layers[0].out_w;
     out_.network.input_c = from_.layers[0].channels;
+    out_.network.input_padding = PaddingPixels(from_);
     out_.network.sub_networks.push_back(std::move(sub_network));
     return std::move(out_);
   }

@@ -20,6 +20,7 @@ SchemeNetwork::SchemeNetwork(const FloatNetwork& from)
   for (const FloatLayer& layer : from.layers) {
     if (layer.shortcut >= 0) is_shortcut_[static_cast<size_t>(layer.shortcut)] = 1;
   }
+  for (const uint8_t pixel : PaddingPixels(from)) padding_.push_back(pixel - 128.0);
 }
 
 LayerMaps SchemeNetwork::Run(std::span<const uint8_t> picture) const {
@@ -35,7 +36,10 @@ LayerMaps SchemeNetwork::Run(std::span<const uint8_t> picture) const {
       state.map[l] = WindowMaxima(layer, from_.layers[input], state.map[input], zero_[input]);
     } else if (layer.op != Op::kInput) {
       const std::vector<double>& map = InputMap(from_, layer, centred, joined);
-      Finish(l, WindowSums(layer, from_.layers[input], map, weights_[l]), state);
+      Finish(l,
+             WindowSums(layer, from_.layers[input], map, weights_[l],
+                        PaddingOf(from_, layer, padding_)),
+             state);
     }
     centred[l] = state.map[l];
     for (double& v : centred[l]) v -= zero_[l];

@@ -46,6 +46,7 @@ class SchemeNetwork {
   const FloatNetwork& from_;
   std::vector<uint8_t> is_shortcut_;          // [layers] whether a later layer adds it
   LayerMaps weights_;                         // [layers], OutputsLast, integers without zero point
+  std::vector<double> padding_;               // [channels] of the image, integers; empty: 0
   std::vector<double> zero_;                  // [layers] zero point of the map
   std::vector<double> step_, weight_step_;
   std::vector<double> low_, high_;            // [layers] what the map can stand for

@@ -1,5 +1,7 @@
 #include "braid/convert/term_writer.h"
 
+#include <algorithm>
+
 #include "braid/model/layer_map.h"
 
 namespace braid::convert {
@@ -47,6 +49,23 @@ TermWriter::Reading TermWriter::Read(LayerIndex l) {
   graph_.SetInt("axis", 1);
   reading.value = Joined(l, value, reading.kind);
   joined_.emplace(inputs, reading);
+  return reading;
+}
+
+Result<TermWriter::Reading> TermWriter::ReadForWindow(LayerIndex l) {
+  const model::Layer& layer = LayerAt(l);
+  const std::vector<uint8_t>& padding = network_.input_padding;
+  const std::vector<LayerIndex> inputs = layer.Inputs();
+  const bool image = std::ranges::find(inputs, LayerIndex{0}) != inputs.end();
+  if (padding.empty() || !image || !Padded(layer.window)) return Read(l);
+  const bool one = std::ranges::all_of(padding, [&](uint8_t p) { return p == padding[0]; });
+  if (!one || inputs.size() > 1) {
+    return Unimplemented("layer '" + layer.name + "': pads the image with a pixel that is not gray, or " +
+                         "beside another map; ONNX pads with one number");
+  }
+  Reading reading = Read(l);
+  reading.value = Pad(l, reading.value, PixelConstant(l, padding[0]));
+  reading.padded = true;
   return reading;
 }
 

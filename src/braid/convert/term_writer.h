@@ -65,8 +65,13 @@ class TermWriter {
   struct Reading {
     std::string value;
     ElementKind kind = ElementKind::kU7;
+    bool padded = false;  // the window's padding is in it
   };
   Reading Read(model::LayerIndex l);
+  // As Read, for a convolution: an image that is not padded with 0 comes with its padding.
+  Result<Reading> ReadForWindow(model::LayerIndex l);
+  // A scalar constant in the form of the image's map.
+  virtual std::string PixelConstant(model::LayerIndex l, uint8_t pixel) = 0;
   // A u7 map in the form of an s8 one, for layers that read maps of both kinds.
   virtual std::string AsSigned(model::LayerIndex map) = 0;
   // What a layer can read of maps that were joined.

@@ -23,7 +23,8 @@ constexpr size_t kBodyOffset = kDigestOffset + sizeof(Sha256Digest);
 
 // Most of what EncodeBody would write; FlatBuffers must not be asked for more than it can hold.
 uint64_t EncodedBytesAtMost(const Network& network) {
-  uint64_t bytes = (1 << 16) + network.card.size() + network.test_images.size();
+  uint64_t bytes = (1 << 16) + network.card.size() + network.test_images.size() +
+                   network.input_padding.size();
   for (const Layer& layer : network.layers) {
     bytes += 1024 + layer.weights.size() + layer.more_inputs.size() * sizeof(int32_t);
   }
@@ -40,6 +41,7 @@ uint64_t EncodedBytesAtMost(const Network& network) {
 
 // The version whose readers understand the whole of `network`: a network has one.
 int VersionOf(const Network& network) {
+  if (!network.input_padding.empty()) return 2;
   for (const Layer& layer : network.layers) {
     if (!layer.more_inputs.empty() || layer.filter_channels != 0) return 2;
   }
@@ -98,7 +100,7 @@ Result<ModelFile> Parse(std::span<const uint8_t> bytes) {
   if (!std::equal(digest.begin(), digest.end(), stated.begin())) return DamageReport(body);
   BRAID_ASSIGN_OR_RETURN(Network network, DecodeBody(body));
   if (VersionOf(network) != version) {
-    return InvalidArgument(fmt::format("format version {}, but the layers are those of version {}",
+    return InvalidArgument(fmt::format("format version {}, but the content is that of version {}",
                                        version, VersionOf(network)));
   }
   BRAID_RETURN_IF_ERROR(Validate(network));

@@ -75,6 +75,7 @@ Network WithVectors(Network network) {
 
 void ExpectEqual(const Network& a, const Network& b) {
   EXPECT_EQ(a.test_images, b.test_images);
+  EXPECT_EQ(a.input_padding, b.input_padding);
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.groups, b.groups);
   EXPECT_EQ(a.labels, b.labels);

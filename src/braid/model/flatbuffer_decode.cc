@@ -105,6 +105,7 @@ class Decoder {
     }
     BRAID_ASSIGN_OR_RETURN(to.card, String("card", from.card()));
     BRAID_ASSIGN_OR_RETURN(to.test_images, Numbers("test_images", from.test_images()));
+    BRAID_ASSIGN_OR_RETURN(to.input_padding, Numbers("input_padding", from.input_padding()));
     return CheckOutputs(from, to);
   }
 

@@ -125,9 +125,11 @@ std::vector<uint8_t> EncodeBody(const Network& network) {
   const auto labels = builder.CreateVectorOfStrings(network.labels);
   const auto card = builder.CreateString(network.card);
   const auto test_images = PutVector(builder, network.test_images);
+  const auto input_padding = PutVector(builder, network.input_padding);
   fb::FinishNetworkBuffer(
       builder, fb::CreateNetwork(builder, name, network.groups, inputs, outputs, layers_offset,
-                                 sub_networks_offset, points_offset, labels, card, test_images));
+                                 sub_networks_offset, points_offset, labels, card, test_images,
+                                 input_padding));
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 

@@ -183,11 +183,25 @@ TEST(LayerFormsTest, RaiseTheVersionOfTheirFiles) {
   // A reader of version 1 would skip the fields: such a file was not made by this program.
   bytes[6] = 1;
   EXPECT_EQ(Parse(bytes).status().message(),
-            "format version 1, but the layers are those of version 2");
+            "format version 1, but the content is that of version 2");
   bytes = *Serialize(MakeTestNetwork());
   bytes[6] = 2;
   EXPECT_EQ(Parse(bytes).status().message(),
-            "format version 2, but the layers are those of version 1");
+            "format version 2, but the content is that of version 1");
+}
+
+TEST(LayerFormsTest, APaddedImageRaisesItTooAndIsOneByteAChannel) {
+  Network network = MakeTestNetwork();
+  network.input_padding = {7};
+  const std::vector<uint8_t> bytes = *Serialize(network);
+  EXPECT_EQ(bytes[6], 2);
+  const Result<ModelFile> file = Parse(bytes);
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_EQ(file->network.input_padding, network.input_padding);
+  network.input_padding = {7, 7};
+  EXPECT_EQ(Validate(network).message(), "input_padding: 2 pixels, expected none or 1, one a channel");
+  network.input_padding = {128};
+  EXPECT_EQ(Validate(network).message(), "input_padding: 128 in every channel is what none stands for");
 }
 
 }  // namespace

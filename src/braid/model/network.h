@@ -134,6 +134,9 @@ struct Network {
   std::vector<std::string> labels;       // one per logit (of a position)
   std::string card;     // JSON: dataset, training command, seeds, accuracies, licence, maker version
   int input_h = 0, input_w = 0, input_c = 0;
+  // [input_c] pixel that pads the image where a layer's window leaves it; empty: 128 (the integer 0)
+  // in every channel.
+  std::vector<uint8_t> input_padding;
   // Test vectors: images [n,H,W,C] whose results any device can compare with what the maker's had.
   std::vector<uint8_t> test_images;
 };

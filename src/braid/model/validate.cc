@@ -21,6 +21,20 @@ Status ValidateInput(const Network& network) {
   return check("input_c", network.input_c, kMaxChannels);
 }
 
+// Absent where it would say nothing, so that a network has one form.
+Status ValidatePadding(const Network& network) {
+  const std::vector<uint8_t>& padding = network.input_padding;
+  if (padding.empty()) return OkStatus();
+  if (padding.size() != static_cast<size_t>(network.input_c)) {
+    return FieldError("input_padding", fmt::format("{} pixels, expected none or {}, one a channel",
+                                                   padding.size(), network.input_c));
+  }
+  if (std::ranges::all_of(padding, [](uint8_t pixel) { return pixel == 128; })) {
+    return FieldError("input_padding", "128 in every channel is what none stands for");
+  }
+  return OkStatus();
+}
+
 Status ValidateLabels(const Network& network) {
   const size_t count = network.labels.size();
   if (count == 0 || count > static_cast<size_t>(kMaxClasses)) {
@@ -64,6 +78,7 @@ Status Validate(const Network& network) {
     return FieldError("groups", fmt::format("{}, expected 1..{}", network.groups, kMaxGroups));
   }
   BRAID_RETURN_IF_ERROR(ValidateInput(network));
+  BRAID_RETURN_IF_ERROR(ValidatePadding(network));
   BRAID_RETURN_IF_ERROR(ValidateLabels(network));
   BRAID_RETURN_IF_ERROR(ValidateCard(network));
   BRAID_RETURN_IF_ERROR(ValidateLayers(network));

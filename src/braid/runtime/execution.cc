@@ -57,7 +57,10 @@ class PlanExecution final : public Execution {
         arena_(std::move(arena)),
         supplied_(plan.exchanges().size()) {
     for (const RingFill& ring : plan.rings()) {
-      std::memset(arena_.data() + ring.offset, ring.value, static_cast<size_t>(ring.bytes));
+      for (int64_t i = 0; i < ring.bytes; ++i) {
+        arena_.data()[ring.offset + i] =
+            std::byte{ring.pixel[static_cast<size_t>(i) % ring.pixel.size()]};
+      }
     }
     for (const PlannedLayer& layer : plan.layers()) {
       bound_.push_back({Bind(arena_.data(), layer.own), Bind(arena_.data(), layer.peers)});
@@ -142,7 +145,7 @@ Status PlanExecution::Start(std::span<const uint8_t> pixels, int n) {
                            std::to_string(n * bytes_per_image));
   }
   // pixel - 128 as a signed byte is the pixel with its top bit turned; biased by 128, it is itself.
-  const uint8_t flip = 0x80 ^ WireFlip(plan_.input().encoding);
+  const uint8_t flip = PixelFlip(plan_.input().encoding);
   CopyIntoRing(plan_.input(), n, pixels.data(), flip, arena_.data());
   batch_ = n;
   cursor_ = 0;

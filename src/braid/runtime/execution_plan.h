@@ -89,10 +89,11 @@ struct ExchangeSlot {
   std::vector<ImageMemory> wire;  // own maps as they are sent, [n,H,W,C_group] u7 or s8
 };
 
-// Memory that is set once, when an execution is made: rings of biased maps.
+// Memory that is set once, when an execution is made: rings of biased maps, and of the image where
+// its padding is not 0.
 struct RingFill {
   int64_t offset = 0, bytes = 0;
-  uint8_t value = 0;
+  std::vector<uint8_t> pixel;  // again and again
 };
 
 class ExecutionPlan final : public Plan {

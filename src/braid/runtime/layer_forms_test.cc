@@ -31,6 +31,7 @@ Network NetworkOfForms(uint64_t seed, int groups) {
                                        .exits = seed % 2 == 0,
                                        .concatenations = true,
                                        .filters = true,
+                                       .padding = seed % 3 == 1,
                                        .map_heads = seed % 5 == 0,
                                        .max_layers = 9});
 }

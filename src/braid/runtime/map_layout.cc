@@ -37,7 +37,8 @@ bool MapMemory::SameForm(const MapMemory& other) const {
   return bytes_per_image == other.bytes_per_image && encoding == other.encoding &&
          ring.top == other.ring.top && ring.left == other.ring.left &&
          ring.bottom == other.ring.bottom && ring.right == other.ring.right &&
-         rows == other.rows && columns == other.columns && channels == other.channels;
+         rows == other.rows && columns == other.columns && channels == other.channels &&
+         ring_pixel == other.ring_pixel;
 }
 
 MapMemory MapOf(const model::Network& network, LayerIndex index, int group, const Ring& ring,
@@ -49,6 +50,11 @@ MapMemory MapOf(const model::Network& network, LayerIndex index, int group, cons
   map.rows = layer.out_h;
   map.columns = layer.out_w;
   map.channels = GroupChannels(layer, group);
+  if (index == 0) {
+    for (const uint8_t pixel : network.input_padding) {
+      map.ring_pixel.push_back(pixel ^ PixelFlip(map.encoding));
+    }
+  }
   map.row_bytes = (int64_t{ring.left} + layer.out_w + ring.right) * map.channels;
   map.bytes_per_image = (int64_t{ring.top} + layer.out_h + ring.bottom) * map.row_bytes;
   return map;
@@ -87,7 +93,7 @@ MapWindow WindowOf(const model::Network& network, LayerIndex index, const MapMem
                    .column_stride = int64_t{g.stride_w} * map.channels,
                    .row_stride = g.stride_h * map.row_bytes,
                    .image_stride = map.bytes_per_image};
-  window.source.edges = EdgesOf(g, map);
+  if (map.ring_pixel.empty()) window.source.edges = EdgesOf(g, map);
   window.first = map.PixelOffset(-g.pad_top, -g.pad_left);
   return window;
 }

@@ -32,6 +32,9 @@ struct MapMemory : ImageMemory {
   Ring ring;
   int rows = 0, columns = 0, channels = 0;  // without the ring
   int64_t row_bytes = 0;                    // from a row to the next
+  // [channels] bytes of a pixel of the ring, where they are not the zero of the encoding
+  // (Network::input_padding); then kernels must read them: a source over this map has no edges.
+  std::vector<uint8_t> ring_pixel;
   int64_t PixelOffset(int y, int x) const {
     return (int64_t{ring.top} + y) * row_bytes + (int64_t{ring.left} + x) * channels;
   }
@@ -41,6 +44,11 @@ struct MapMemory : ImageMemory {
   // Alike maps can take turns in the same memory and find their ring there.
   bool SameForm(const MapMemory& other) const;
 };
+
+// What turns a pixel into the byte that a map of `encoding` holds for it, pixel - 128.
+constexpr uint8_t PixelFlip(kernels::Encoding encoding) {
+  return 0x80 ^ kernels::ZeroByte(encoding);
+}
 
 // The map of `group` at `layer`, at offset 0.
 MapMemory MapOf(const model::Network& network, model::LayerIndex layer, int group,

@@ -100,9 +100,11 @@ class PlanBuilder {
   // The arena starts as zeros; rings of other bytes are to be filled.
   void AddRings(LayerIndex i) {
     for (const MapMemory& map : Memory(i).maps) {
-      const uint8_t zero = kernels::ZeroByte(map.encoding);
-      if (map.bytes_per_image == 0 || map.ring.Empty() || zero == 0) continue;
-      plan_->rings_.push_back({map.offset, map.bytes_per_image * spec_.max_batch, zero});
+      if (map.bytes_per_image == 0 || map.ring.Empty()) continue;
+      std::vector<uint8_t> pixel = map.ring_pixel;
+      if (pixel.empty()) pixel = {kernels::ZeroByte(map.encoding)};
+      if (pixel == std::vector<uint8_t>{0}) continue;
+      plan_->rings_.push_back({map.offset, map.bytes_per_image * spec_.max_batch, pixel});
     }
   }
 

@@ -55,11 +55,7 @@ void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
   if (reborn) RerunAllWith(peer.id);
   const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now});
   known->second.info = peer;
-  if (is_new) {  // so are its connections to others
-    std::erase_if(broken_links_, [&peer](const auto& broken) {
-      return broken.first.first == peer.id || broken.first.second == peer.id;
-    });
-  }
+  if (is_new) ForgetBrokenLinksOf(peer.id);  // so are its connections to others
   Unblock();
   Pump(now);
 }
@@ -86,6 +82,7 @@ void Coordinator::PeerHeard(DeviceId peer, TimePoint now) {
   const auto it = peers_.find(peer);
   if (it != peers_.end() && it->second.silent) {
     it->second.silent = false;
+    ForgetBrokenLinksOf(peer);  // what others missed of it, it was silent to them for
     Unblock();
   }
   Pump(now);
@@ -117,6 +114,12 @@ void Coordinator::SelfMeasured(double macs_per_second, TimePoint now, int reques
   self_macs_per_second_ = macs_per_second;
   requests_for_peers_ = requests_for_peers;
   Pump(now);
+}
+
+void Coordinator::ForgetBrokenLinksOf(DeviceId device) {
+  std::erase_if(broken_links_, [device](const auto& broken) {
+    return broken.first.first == device || broken.first.second == device;
+  });
 }
 
 void Coordinator::BreakLink(DeviceId a, DeviceId b, TimePoint now) {

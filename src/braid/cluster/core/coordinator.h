@@ -183,6 +183,7 @@ class Coordinator {
   void RejectAndClose(RequestMap::iterator it, Status status);
   void Suspect(DeviceId peer);
   void BreakLink(DeviceId a, DeviceId b, TimePoint now);
+  void ForgetBrokenLinksOf(DeviceId device);
   // Devices or links changed: what was blocked may be placeable.
   void Unblock();
 

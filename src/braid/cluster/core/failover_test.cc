@@ -189,6 +189,19 @@ TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenOneOfThePairComesBack) {
   EXPECT_EQ(PointOf(Submit()), "g0+1+2");
 }
 
+// C missed the maps of a device that froze before its requester noticed: that was no broken link.
+TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenASilentOneOfThePairIsHeard) {
+  Up(kB);
+  Up(kC);
+  Advance(options_.broken_link_penalty);
+  const RequestId id = Submit();
+  Fail(id, AttemptFailure::kBrokenLink, kC, kB);
+  Finish(id);
+  Handle(core_->PeerSilent(kB, now_));
+  Handle(core_->PeerHeard(kB, now_));
+  EXPECT_EQ(PointOf(Submit()), "g0+1+2");
+}
+
 TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Up(kB);
   Up(kC);

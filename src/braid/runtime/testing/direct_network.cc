@@ -56,10 +56,13 @@ class DirectNetwork {
     return sub_network_.groups.Contains(group);
   }
 
-  // The value at (y, x, channel) of a layer's map; 0 outside of the map.
+  // The value at (y, x, channel) of a layer's map; 0 outside of the map, or what pads the image.
   int64_t Input(LayerIndex index, int y, int x, int channel) const {
     const Layer& input = network_.layers[static_cast<size_t>(index)];
-    if (y < 0 || y >= input.out_h || x < 0 || x >= input.out_w) return 0;
+    if (y < 0 || y >= input.out_h || x < 0 || x >= input.out_w) {
+      if (index != 0 || network_.input_padding.empty()) return 0;
+      return int64_t{network_.input_padding[static_cast<size_t>(channel)]} - 128;
+    }
     return maps_[static_cast<size_t>(index)]
                 [static_cast<size_t>((y * input.out_w + x) * input.Channels() + channel)];
   }

@@ -139,6 +139,11 @@ class Generator {
     layer.out_h = network_.input_h = h;
     layer.out_w = network_.input_w = w;
     layer.group_channels = {network_.input_c = c};
+    if (!options_.padding) return;
+    // Never 128 in every channel, which is written as no padding.
+    for (int i = 0; i < c; ++i) {
+      network_.input_padding.push_back(static_cast<uint8_t>(OneIn(4) ? 0 : Int(129, 255)));
+    }
   }
 
   std::vector<int> RandomChannels() {

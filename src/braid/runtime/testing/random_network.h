@@ -18,6 +18,7 @@ struct RandomNetworkOptions {
   bool exits = false;     // heads before the last
   bool concatenations = false;  // convolutions and heads that read several maps
   bool filters = false;   // convolutions whose filters read few channels, depthwise ones among them
+  bool padding = false;   // what pads the image: pixels of any value
   bool map_heads = false;  // half of the heads have a window
   int max_side = 13;      // of the input map
   int max_layers = 7;     // before the last head
