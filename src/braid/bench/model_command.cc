@@ -19,7 +19,7 @@ namespace braid::bench {
 namespace {
 
 struct Arguments {
-  std::string model, random, point, onnxruntime, onnx_int8, onnx_f32;
+  std::string model, random, point, onnxruntime, onnx_int8, onnx_f32, onnx_exported;
   std::vector<int> batches = {1, 32};
   std::vector<int> threads = {1, 2};
   int rounds = 9;
@@ -49,7 +49,7 @@ Result<const model::OperatingPoint*> ChoosePoint(const model::Network& network,
 struct Row {
   int batch = 1, threads = 1;
   RoundTimes braid;
-  RoundTimes int8, f32;  // empty where absent
+  RoundTimes int8, f32, exported;  // empty where absent
 };
 
 double MicrosecondsPerImage(const RoundTimes& times, int batch) {
@@ -60,24 +60,36 @@ Result<Row> Measure(const Arguments& arguments, const model::Network& network,
                     const model::OperatingPoint& point, int batch, int threads) {
   BRAID_ASSIGN_OR_RETURN(const auto runner, Runner::Make(network, point, batch, threads));
   std::vector<std::function<void()>> ways = {[&] { runner->Run(); }};
-  std::unique_ptr<OnnxSession> int8, f32;
-  const std::vector<int64_t> shape = {network.input_c, network.input_h, network.input_w};
-  const auto add = [&](const std::string& model, std::unique_ptr<OnnxSession>& to) -> Status {
-    if (arguments.onnxruntime.empty() || model.empty()) return OkStatus();
-    BRAID_ASSIGN_OR_RETURN(to, OnnxSession::Open(arguments.onnxruntime, model, OnnxInput::kFloat32, shape,
-                                                   batch, threads));
-    BRAID_RETURN_IF_ERROR(to->Run());
-    ways.push_back([session = to.get()] { (void)session->Run(); });
-    return OkStatus();
+  Row row{batch, threads, {}, {}, {}, {}};
+  // ONNX Runtime's twins take floats, channels first; what `braid export` wrote takes pixels.
+  const std::vector<int64_t> floats = {network.input_c, network.input_h, network.input_w};
+  const std::vector<int64_t> pixels = {network.input_h, network.input_w, network.input_c};
+  struct Peer {
+    std::string model;
+    OnnxInput input;
+    RoundTimes* times;
+    std::unique_ptr<OnnxSession> session;
   };
-  BRAID_RETURN_IF_ERROR(add(arguments.onnx_int8, int8));
-  BRAID_RETURN_IF_ERROR(add(arguments.onnx_f32, f32));
+  Peer peers[] = {{arguments.onnx_int8, OnnxInput::kFloat32, &row.int8, nullptr},
+                  {arguments.onnx_f32, OnnxInput::kFloat32, &row.f32, nullptr},
+                  {arguments.onnx_exported, OnnxInput::kUint8, &row.exported, nullptr}};
+  for (Peer& peer : peers) {
+    if (arguments.onnxruntime.empty() || peer.model.empty()) continue;
+    BRAID_ASSIGN_OR_RETURN(
+        peer.session,
+        OnnxSession::Open(arguments.onnxruntime, peer.model, peer.input,
+                          peer.input == OnnxInput::kUint8 ? pixels : floats, batch, threads));
+    BRAID_RETURN_IF_ERROR(peer.session->Run());
+    ways.push_back([session = peer.session.get()] { (void)session->Run(); });
+  }
   const std::vector<RoundTimes> times =
       TimeInTurn(ways, SystemClock(),
                  {arguments.rounds, std::chrono::milliseconds(arguments.min_ms)});
-  Row row{batch, threads, times[0], {}, {}};
-  if (int8 != nullptr) row.int8 = times[1];
-  if (f32 != nullptr) row.f32 = times.back();
+  row.braid = times[0];
+  size_t next = 1;
+  for (const Peer& peer : peers) {
+    if (peer.session != nullptr) *peer.times = times[next++];
+  }
   return row;
 }
 
@@ -94,7 +106,8 @@ Json ToJson(const Row& row, double floor_us) {
           {"braid_us_per_image_median", row.braid.Median() / 1000 / row.batch},
           {"of_floor", floor_us > 0 ? Json(floor_us / braid_us) : Json(nullptr)},
           {"onnxruntime_int8", peer(row.int8)},
-          {"onnxruntime_f32", peer(row.f32)}};
+          {"onnxruntime_f32", peer(row.f32)},
+          {"onnxruntime_exported", peer(row.exported)}};
 }
 
 std::vector<std::string> ToCells(const Row& row, double floor_us) {
@@ -102,7 +115,7 @@ std::vector<std::string> ToCells(const Row& row, double floor_us) {
   std::vector<std::string> cells = {std::to_string(row.batch), std::to_string(row.threads),
                                     fmt::format("{:.2f}", own),
                                     floor_us > 0 ? fmt::format("{:.0f} %", 100 * floor_us / own) : "-"};
-  for (const RoundTimes* times : {&row.int8, &row.f32}) {
+  for (const RoundTimes* times : {&row.int8, &row.f32, &row.exported}) {
     if (times->least_ns.empty()) {
       cells.insert(cells.end(), {"-", "-"});
       continue;
@@ -194,7 +207,8 @@ Status RunModel(const Arguments& arguments) {
   }
   PrintTable(layer_table);
   std::vector<std::vector<std::string>> table = {{"batch", "threads", "braid us/image", "of floor",
-                                                  "ort int8", "ratio", "ort f32", "ratio"}};
+                                                  "ort int8", "ratio", "ort f32", "ratio",
+                                                  "ort of export", "ratio"}};
   for (const Row& row : rows) table.push_back(ToCells(row, floor_us / row.threads));
   PrintTable(table);
   return OkStatus();
@@ -215,6 +229,7 @@ void AddModelCommand(CLI::App& program, Work& work) {
   command->add_option("--onnxruntime", a->onnxruntime, "Path of libonnxruntime.so");
   command->add_option("--onnx-int8", a->onnx_int8, "Its quantized model (tools/onnx_twin.py)");
   command->add_option("--onnx-f32", a->onnx_f32, "Its float model");
+  command->add_option("--onnx-exported", a->onnx_exported, "What `braid export` wrote, for it to run");
   command->add_option("--rounds", a->rounds, "Turns of each library")->check(CLI::Range(1, 1000));
   command->add_option("--min-ms", a->min_ms, "Time of one turn")->check(CLI::Range(1, 10'000));
   command->add_flag("--json", a->json, "One JSON document on standard output");
