@@ -58,7 +58,14 @@ std::vector<Action> CheckedCoordinator::PeerSilent(DeviceId peer, TimePoint now)
 }
 
 std::vector<Action> CheckedCoordinator::PeerHeard(DeviceId peer, TimePoint now) {
-  if (const auto it = peers_.find(peer); it != peers_.end()) it->second.silent = false;
+  if (const auto it = peers_.find(peer); it != peers_.end()) {
+    if (it->second.silent) {  // its maps were missing for that, not for a link
+      std::erase_if(broken_links_, [peer](const auto& broken) {
+        return broken.first.first == peer || broken.first.second == peer;
+      });
+    }
+    it->second.silent = false;
+  }
   coordinator_.PeerHeard(peer, now);
   return Check(now);
 }
