@@ -22,11 +22,11 @@ TEST(KernelCaseTest, NamesAreUniqueAndSizesAgree) {
   for (const KernelCase& c : AllCases()) {
     EXPECT_TRUE(names.insert(c.name()).second) << c.name();
     if (c.convolution()) {
-      EXPECT_EQ(c.m, c.side * c.side);
-      EXPECT_EQ(c.k, 9 * c.channels());
+      EXPECT_EQ(c.m, c.out_side() * c.out_side());
+      EXPECT_EQ(c.k, c.depthwise ? 9 : 9 * c.channels());
     }
   }
-  EXPECT_EQ(names.size(), 42u);
+  EXPECT_EQ(names.size(), 47u);
 }
 
 // Small cases of every set; the reference of the large ones takes seconds.
@@ -51,8 +51,9 @@ TEST(BraidKernelsTest, OutputsEqualTheReferenceOnEveryPath) {
 }
 
 TEST(LadderTest, EveryStepGivesTheReferencesOutput) {
-  for (const KernelCase& c : {KernelCase{CaseSet::kThin, 30, 20, 36, 0},
-                              KernelCase{CaseSet::kConvolution, 64, 16, 144, 8}}) {
+  for (const KernelCase& c :
+       {KernelCase{.set = CaseSet::kThin, .m = 30, .n = 20, .k = 36},
+        KernelCase{.set = CaseSet::kConvolution, .m = 64, .n = 16, .k = 144, .side = 8}}) {
     const Problem problem = MakeProblem(c, ElementKind::kU7, 7);
     const auto steps = MakeLadder(problem);
     ASSERT_TRUE(steps.ok()) << steps.status().ToString();
@@ -76,7 +77,7 @@ TEST(BraidKernelsTest, AWrongOutputIsFound) {
 
 // Libraries that this build found agree with the reference too; absent ones say why.
 TEST(LibraryTest, ComputesTheSameOrIsAbsentWithAReason) {
-  const KernelCase c = {CaseSet::kThin, 30, 16, 144, 0};
+  const KernelCase c = {.set = CaseSet::kThin, .m = 30, .n = 16, .k = 144};
   const Problem problem = MakeProblem(c, ElementKind::kU7, 7);
   for (const Library& library :
        {FbgemmLibrary(false), OnednnLibrary(false), OnednnFloatLibrary(false)}) {

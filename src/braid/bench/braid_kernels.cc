@@ -24,28 +24,30 @@ int64_t Padded(int channels) { return kernels::PaddedChannels(channels); }
 ConvolutionShape ShapeOf(const KernelCase& c, kernels::Path path, Encoding encoding) {
   if (!c.convolution()) return kernels::ProductShape(path, c.m, c.n, c.k, encoding, c.k, c.n);
   const int64_t pixel = c.channels(), row = (c.side + 2) * pixel;
+  const int64_t out_row = (c.out_side() + 2) * pixel;
   ConvolutionShape shape;
   shape.path = path;
-  shape.columns = c.side;
+  shape.columns = c.out_side();
   shape.sources = {{.encoding = encoding,
                     .channels = c.channels(),
                     .kernel_h = 3,
                     .kernel_w = 3,
                     .tap_stride_w = pixel,
                     .tap_stride_h = row,
-                    .column_stride = pixel,
-                    .row_stride = row,
+                    .column_stride = pixel * c.stride,
+                    .row_stride = row * c.stride,
                     .image_stride = row * (c.side + 2),
                     .edges = {.top = row,
                               .bottom = row * (c.side + 1),
                               .left = pixel,
-                              .right = pixel * (c.side + 1)}}};
+                              .right = pixel * (c.side + 1)},
+                    .depthwise = c.depthwise}};
   shape.outputs = {{.channels = c.n,
                     .column_stride = pixel,
-                    .row_stride = row,
-                    .image_stride = row * (c.side + 2),
+                    .row_stride = out_row,
+                    .image_stride = out_row * (c.out_side() + 2),
                     .wide_column_stride = Padded(c.n),
-                    .wide_row_stride = Padded(c.n) * c.side,
+                    .wide_row_stride = Padded(c.n) * c.out_side(),
                     .wide_image_stride = Padded(c.n) * c.m}};
   return shape;
 }
@@ -69,8 +71,10 @@ class BraidContender final : public Contender {
     const KernelCase& c = problem.shape;
     const ConvolutionShape& shape = convolution_->shape();
     row_ = (c.side + 2) * c.channels();
+    out_row_ = (c.out_side() + 2) * c.channels();
     const int64_t map_bytes = c.convolution() ? row_ * (c.side + 2) : int64_t{c.m} * c.k;
-    const int64_t output_bytes = c.convolution() ? row_ * (c.side + 2) : int64_t{c.m} * c.n;
+    const int64_t output_bytes =
+        c.convolution() ? out_row_ * (c.out_side() + 2) : int64_t{c.m} * c.n;
     const auto slack = static_cast<int64_t>(kernels::kReadSlackBytes);
     input_ = runtime::AlignedBuffer(map_bytes + slack);
     output_ = runtime::AlignedBuffer(output_bytes + slack);
@@ -83,7 +87,7 @@ class BraidContender final : public Contender {
     ConvolutionMemory memory;
     memory.maps = {reinterpret_cast<const uint8_t*>(input_.data())};
     memory.tiles = {tile_.data()};
-    memory.outputs = {reinterpret_cast<uint8_t*>(output_.data()) + FirstOutput()};
+    memory.outputs = {reinterpret_cast<uint8_t*>(output_.data()) + FirstPixel(out_row_)};
     memory.wide = {reinterpret_cast<int32_t*>(wide_.data())};
     memory.shortcuts = {nullptr};
     memory.tables = {table_.data()};
@@ -91,17 +95,17 @@ class BraidContender final : public Contender {
   }
 
   void Run() override {
-    bound_.Run({0, 1}, {0, problem_.shape.convolution() ? problem_.shape.side : 1});
+    bound_.Run({0, 1}, {0, problem_.shape.convolution() ? problem_.shape.out_side() : 1});
   }
 
   std::vector<uint8_t> Output() const override {
     const KernelCase& c = problem_.shape;
-    const auto* from = reinterpret_cast<const uint8_t*>(output_.data()) + FirstOutput();
+    const auto* from = reinterpret_cast<const uint8_t*>(output_.data()) + FirstPixel(out_row_);
     std::vector<uint8_t> output(problem_.expected.size());
-    const int rows = c.convolution() ? c.side : 1;
+    const int rows = c.convolution() ? c.out_side() : 1;
     const auto bytes = output.size() / static_cast<size_t>(rows);
     for (int y = 0; y < rows; ++y) {
-      std::memcpy(output.data() + static_cast<size_t>(y) * bytes, from + y * row_, bytes);
+      std::memcpy(output.data() + static_cast<size_t>(y) * bytes, from + y * out_row_, bytes);
     }
     return output;
   }
@@ -110,8 +114,8 @@ class BraidContender final : public Contender {
 
  private:
   // Where pixel (0, 0) lies behind the ring.
-  int64_t FirstOutput() const {
-    return problem_.shape.convolution() ? row_ + problem_.shape.channels() : 0;
+  int64_t FirstPixel(int64_t row_bytes) const {
+    return problem_.shape.convolution() ? row_bytes + problem_.shape.channels() : 0;
   }
 
   void FillInput(Encoding encoding, int64_t bytes) {
@@ -123,7 +127,7 @@ class BraidContender final : public Contender {
     const uint8_t flip = encoding == Encoding::kBiased ? 0x80 : 0;
     for (int y = 0; y < rows; ++y) {
       for (size_t i = 0; i < row_bytes; ++i) {
-        to[FirstOutput() + y * row_ + static_cast<int64_t>(i)] =
+        to[FirstPixel(row_) + y * row_ + static_cast<int64_t>(i)] =
             problem_.input[static_cast<size_t>(y) * row_bytes + i] ^ flip;
       }
     }
@@ -147,7 +151,7 @@ class BraidContender final : public Contender {
 
   const Problem& problem_;
   const std::shared_ptr<const Convolution> convolution_;
-  int64_t row_ = 0;  // bytes from one row of a ringed map to the next
+  int64_t row_ = 0, out_row_ = 0;  // bytes from one row of a ringed map to the next
   runtime::AlignedBuffer input_, output_, wide_, tile_;
   std::vector<int32_t> table_;
   kernels::BoundConvolution bound_;

@@ -20,15 +20,18 @@ constexpr int kPublished[][3] = {
 constexpr int kThin[][3] = {{784, 16, 144}, {256, 32, 288}};
 constexpr int kSides[] = {32, 16, 8};
 constexpr int kChannels[] = {16, 32, 64};
+// {side, channels, stride}
+constexpr int kDepthwise[][3] = {{32, 32, 1}, {16, 64, 1}, {8, 128, 1}, {32, 32, 2}, {16, 64, 2}};
 
 // Position in the map of the case's `column` th factor of product row `row`, or -1 in the padding.
+// A depthwise case's is that of channel 0.
 int64_t InputIndex(const KernelCase& c, int row, int column) {
   if (!c.convolution()) return int64_t{row} * c.k + column;
-  const int tap = column / c.channels();
-  const int y = row / c.side + tap / 3 - 1;
-  const int x = row % c.side + tap % 3 - 1;
+  const int tap = c.depthwise ? column : column / c.channels();
+  const int y = row / c.out_side() * c.stride + tap / 3 - 1;
+  const int x = row % c.out_side() * c.stride + tap % 3 - 1;
   if (y < 0 || y >= c.side || x < 0 || x >= c.side) return -1;
-  return (int64_t{y} * c.side + x) * c.channels() + column % c.channels();
+  return (int64_t{y} * c.side + x) * c.channels() + (c.depthwise ? 0 : column % c.channels());
 }
 
 int32_t InputValue(const Problem& p, int64_t index) {
@@ -39,6 +42,17 @@ int32_t InputValue(const Problem& p, int64_t index) {
 // One row of the product, into `sums` [N].
 void Accumulate(const Problem& p, int row, std::vector<int32_t>& sums) {
   const KernelCase& c = p.shape;
+  if (c.depthwise) {
+    for (int n = 0; n < c.n; ++n) {
+      int32_t sum = 0;
+      for (int k = 0; k < c.k; ++k) {
+        const int64_t index = InputIndex(c, row, k);
+        if (index >= 0) sum += InputValue(p, index + n) * p.weights[static_cast<size_t>(n * c.k + k)];
+      }
+      sums[static_cast<size_t>(n)] = sum;
+    }
+    return;
+  }
   std::vector<int32_t> factors(static_cast<size_t>(c.k));
   for (int k = 0; k < c.k; ++k) {
     const int64_t index = InputIndex(c, row, k);
@@ -62,6 +76,8 @@ const char* CaseSetName(CaseSet set) {
       return "thin";
     case CaseSet::kConvolution:
       return "convolution";
+    case CaseSet::kDepthwise:
+      return "depthwise";
   }
   return "?";
 }
@@ -69,19 +85,35 @@ const char* CaseSetName(CaseSet set) {
 std::string KernelCase::name() const {
   if (convolution()) {
     const std::string size = std::to_string(side);
-    return "conv3x3_" + size + "x" + size + "x" + std::to_string(channels());
+    return (depthwise ? "depthwise3x3_" : "conv3x3_") + size + "x" + size + "x" +
+           std::to_string(channels()) + (stride > 1 ? "_s" + std::to_string(stride) : "");
   }
   return "gemm_" + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
 }
 
 std::vector<KernelCase> AllCases() {
   std::vector<KernelCase> cases;
-  for (const auto& [m, n, k] : kPublished) cases.push_back({CaseSet::kPublished, m, n, k, 0});
-  for (const auto& [m, n, k] : kThin) cases.push_back({CaseSet::kThin, m, n, k, 0});
+  const auto product = [](CaseSet set, const int (&size)[3]) {
+    KernelCase c;
+    c.set = set;
+    c.m = size[0];
+    c.n = size[1];
+    c.k = size[2];
+    return c;
+  };
+  for (const auto& size : kPublished) cases.push_back(product(CaseSet::kPublished, size));
+  for (const auto& size : kThin) cases.push_back(product(CaseSet::kThin, size));
   for (const int side : kSides) {
     for (const int channels : kChannels) {
-      cases.push_back({CaseSet::kConvolution, side * side, channels, 9 * channels, side});
+      cases.push_back(product(CaseSet::kConvolution, {side * side, channels, 9 * channels}));
+      cases.back().side = side;
     }
+  }
+  for (const auto& [side, channels, stride] : kDepthwise) {
+    cases.push_back(product(CaseSet::kDepthwise, {side / stride * (side / stride), channels, 9}));
+    cases.back().side = side;
+    cases.back().stride = stride;
+    cases.back().depthwise = true;
   }
   return cases;
 }
@@ -92,7 +124,8 @@ Problem MakeProblem(const KernelCase& shape, ElementKind input_kind, uint64_t se
   p.shape = shape;
   p.input_kind = input_kind;
   const int64_t inputs =
-      shape.convolution() ? int64_t{shape.m} * shape.channels() : int64_t{shape.m} * shape.k;
+      shape.convolution() ? int64_t{shape.side} * shape.side * shape.channels()
+                          : int64_t{shape.m} * shape.k;
   const bool u7 = input_kind == ElementKind::kU7;
   for (int64_t i = 0; i < inputs; ++i) {
     p.input.push_back(static_cast<uint8_t>(rng.Between(u7 ? 0 : -127, 127)));

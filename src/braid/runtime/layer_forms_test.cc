@@ -65,7 +65,7 @@ TEST(LayerFormsTest, RandomNetworksHoldEveryCaseOnTheWayToTheAnswer) {
         }
       }
       if (layer.filter_channels == 0) continue;
-      const bool sums = RunsAsFilterSums(network, layer);
+      const bool sums = RunsAsFilterSums(network, layer, kernels::Path::kScalar);
       depthwise += layer.filter_channels == 1;
       by_sums += sums && layer.filter_channels > 1;
       generated += !sums;

@@ -34,8 +34,18 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
   return g;
 }
 
-bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer) {
-  if (layer.filter_channels == 0) return false;
+bool RunsAsDepthwise(const model::Network& network, const model::Layer& layer,
+                     kernels::Path path) {
+  if (layer.filter_channels != 1 || !kernels::GeneratesDepthwise(path)) return false;
+  for (int group = 0; group < network.groups; ++group) {
+    if (model::FilterBlocksOf(network, layer, group).outputs != 1) return false;
+  }
+  return true;
+}
+
+bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer,
+                      kernels::Path path) {
+  if (layer.filter_channels == 0 || RunsAsDepthwise(network, layer, path)) return false;
   if (layer.filter_channels % model::kChannelMultiple != 0) return true;
   for (int group = 0; group < network.groups; ++group) {
     // Generated code may write wide values up to PaddedChannels, into the next block's.

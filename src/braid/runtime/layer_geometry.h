@@ -1,6 +1,7 @@
 // From a layer of the model to the shapes of kernel calls. Layer: runtime.
 #pragma once
 
+#include "braid/kernels/convolution/shape.h"
 #include "braid/kernels/geometry.h"
 #include "braid/model/network.h"
 
@@ -21,9 +22,11 @@ int64_t GroupMapBytes(const model::Layer& layer, int group);
 kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIndex layer,
                                    int channels);
 
-// How a convolution with Layer::filter_channels runs: as generated convolutions, one a filter block,
-// where registers hold a block's channels whole; else, and where it is depthwise, as
-// KernelSet::filter_sums. Its wide values then pass through memory.
-bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer);
+// How a convolution with Layer::filter_channels runs on `path`. As one generated depthwise
+// convolution a channel group, where each filter reads one channel and each channel has one filter.
+bool RunsAsDepthwise(const model::Network& network, const model::Layer& layer, kernels::Path path);
+// Else as generated convolutions, one a filter block, where registers hold a block's channels whole;
+// else as KernelSet::filter_sums. Its wide values then pass through memory.
+bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer, kernels::Path path);
 
 }  // namespace braid::runtime

@@ -123,8 +123,9 @@ TEST(OpcodeTest, GeneratedKernelsHoldNoFloatingPointInstruction) {
     size_t bytes = 0;
     for (uint64_t seed = 0; seed < 60; ++seed) {
       Rng rng(seed);
-      const auto shape = kernels::testing::ForPath(
-          kernels::testing::RandomConvolution(rng, 17, 37).shape, path);
+      const auto random = seed % 4 == 3 ? kernels::testing::RandomDepthwise(rng, 17, 37)
+                                        : kernels::testing::RandomConvolution(rng, 17, 37);
+      const auto shape = kernels::testing::ForPath(random.shape, path);
       const auto convolution = kernels::Convolution::Make(shape).value();
       for (const auto& pass : convolution->code()) {
         code.write(reinterpret_cast<const char*>(pass.data()),

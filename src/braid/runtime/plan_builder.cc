@@ -266,15 +266,33 @@ class PlanBuilder {
   // A convolution whose filters read few channels: where its steps are made, whatever computes
   // them. Channel groups keep to themselves, so nothing is awaited.
   Status AddFilters(LayerIndex i, PlannedLayer& planned) {
-    const bool sums = RunsAsFilterSums(network_, LayerAt(network_, i));
+    const Layer& layer = LayerAt(network_, i);
+    const bool depthwise = RunsAsDepthwise(network_, layer, model_.path());
+    const bool sums = RunsAsFilterSums(network_, layer, model_.path());
     for (const int group : spec_.local) {
-      if (sums) {
+      if (depthwise) {
+        BRAID_RETURN_IF_ERROR(AddDepthwise(i, group, planned.own));
+      } else if (sums) {
         planned.filters.push_back(FilterSumsOf(i, group));
       } else {
         BRAID_RETURN_IF_ERROR(AddFilterConvolutions(i, group, planned.own));
       }
     }
     return OkStatus();
+  }
+
+  Status AddDepthwise(LayerIndex i, int group, std::vector<PlannedConvolution>& to) {
+    const MapMemory& map = Memory(LayerAt(network_, i).input).maps[static_cast<size_t>(group)];
+    const MapWindow window = WindowOf(network_, i, map);
+    PlannedConvolution planned;
+    kernels::ConvolutionShape shape =
+        ShapeOf(i, kernels::Start::kZero, kernels::Finish::kBytes, planned);
+    AddTarget(i, group, {0, map.channels}, shape, planned);
+    shape.sources.push_back(window.source);
+    shape.sources.back().depthwise = true;
+    planned.maps.push_back(map.offset + window.first);
+    planned.tiles.push_back(model_.Tile(i, group, 0));
+    return Finish(std::move(shape), std::move(planned), to);
   }
 
   // One convolution a filter block, over its channels of the group's map.
@@ -342,7 +360,9 @@ class PlanBuilder {
   // Multiplications of one image.
   static int64_t ProductsOf(const kernels::ConvolutionShape& shape, int64_t rows) {
     int64_t depth = 0, channels = 0;
-    for (const auto& s : shape.sources) depth += int64_t{s.kernel_h} * s.kernel_w * s.channels;
+    for (const auto& s : shape.sources) {
+      depth += int64_t{s.kernel_h} * s.kernel_w * (s.depthwise ? 1 : s.channels);
+    }
     for (const auto& o : shape.outputs) channels += o.channels;
     return depth * channels * shape.columns * rows;
   }

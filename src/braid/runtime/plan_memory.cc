@@ -165,7 +165,7 @@ class Collector {
   void AddWide(int step, const Layer& layer, LayerMemory& memory) {
     const bool whole_batch = memory.wide_last_step != kNever || AwaitsPeers(layer);
     // Elsewhere a generated convolution's sums never leave the registers.
-    const bool generated = layer.op == Op::kConv && !RunsAsFilterSums(network_, layer);
+    const bool generated = layer.op == Op::kConv && !RunsAsFilterSums(network_, layer, path_);
     if (!whole_batch && generated) return;
     std::vector<ImageMemory*> parts;
     for (const int group : Computed(layer)) {

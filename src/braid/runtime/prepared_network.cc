@@ -26,9 +26,9 @@ size_t PreparedNetwork::TileIndex(LayerIndex layer, int out_group, int block) co
 }
 
 // The most blocks that an output group of `layer` has.
-static size_t BlocksOf(const model::Network& network, const Layer& layer) {
+static size_t BlocksOf(const model::Network& network, const Layer& layer, kernels::Path path) {
   if (layer.op != Op::kConv && layer.op != Op::kLinear) return 0;
-  if (RunsAsFilterSums(network, layer)) return 1;
+  if (RunsAsFilterSums(network, layer, path) || RunsAsDepthwise(network, layer, path)) return 1;
   if (layer.filter_channels == 0) return model::InputBlocksOf(network, layer).size();
   int most = 0;
   for (int group = 0; group < network.groups; ++group) {
@@ -72,7 +72,8 @@ void PreparedNetwork::ForEachTile(Visit visit) const {
 template <typename Visit>
 void PreparedNetwork::ForEachFilterTile(LayerIndex i, Visit visit) const {
   const Layer& layer = LayerAt(network_, i);
-  const bool sums = RunsAsFilterSums(network_, layer);
+  const bool sums = RunsAsFilterSums(network_, layer, path());
+  const bool depthwise = RunsAsDepthwise(network_, layer, path());
   for (const int group : share_) {
     TileSpec tile{.layer = i,
                   .out_group = group,
@@ -80,7 +81,11 @@ void PreparedNetwork::ForEachFilterTile(LayerIndex i, Visit visit) const {
                   .outputs = GroupChannels(layer, group),
                   .source = SourceOf(i, layer.input, layer.filter_channels),
                   .filters = sums};
-    if (sums) {
+    if (depthwise) {
+      tile.source.channels = tile.outputs;
+      tile.source.depthwise = true;
+    }
+    if (sums || depthwise) {
       visit(tile);
       continue;
     }
@@ -105,7 +110,7 @@ PreparedNetwork::PreparedNetwork(const model::Network& network, GroupSet share,
   size_t tiles = 0;
   for (const Layer& layer : network.layers) {
     first_tile_.push_back(tiles);
-    blocks_.push_back(BlocksOf(network, layer));
+    blocks_.push_back(BlocksOf(network, layer, path()));
     tiles += blocks_.back() * layer.group_channels.size();
   }
   tile_offsets_.assign(tiles, kAbsent);
@@ -141,7 +146,7 @@ void PreparedNetwork::Pack(const TileSpec& tile) {
   const Layer& layer = LayerAt(network_, tile.layer);
   const int64_t positions = int64_t{tile.source.kernel_h} * tile.source.kernel_w;
   const int64_t row = model::WeightExtentsOf(network_, layer).inputs;
-  const int64_t channels = tile.source.channels;
+  const int64_t channels = tile.source.depthwise ? 1 : tile.source.channels;
   std::vector<int8_t> block(static_cast<size_t>(tile.outputs * positions * channels));
   auto to = block.begin();
   for (int64_t p = 0; p < tile.outputs * positions; ++p) {

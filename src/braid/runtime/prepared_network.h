@@ -43,7 +43,7 @@ class PreparedNetwork final : public PreparedModel {
 
   // Packed weights to `out_group` (0 for a kLinear) of a kConv or kLinear from block `block` of its
   // input channels: an InputBlock, or a filter block where the layer has filter_channels and
-  // RunsAsFilterSums does not hold. nullptr where this device carries no such tile.
+  // RunsAsFilterSums does not hold; one block in all where RunsAsDepthwise does. nullptr where this device carries no such tile.
   const std::byte* Tile(model::LayerIndex layer, int out_group, int block) const;
   // Of a layer that RunsAsFilterSums: KernelSet::filter_sums' weights of one channel group.
   const int8_t* FilterWeights(model::LayerIndex layer, int group) const {

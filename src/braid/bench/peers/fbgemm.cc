@@ -69,7 +69,9 @@ class FbgemmConvolution final : public FbgemmContender {
   explicit FbgemmConvolution(const Problem& problem)
       : FbgemmContender(problem),
         shape_(1, problem.shape.channels(), problem.shape.n,
-               {problem.shape.side, problem.shape.side}, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}),
+               {problem.shape.side, problem.shape.side},
+               problem.shape.depthwise ? problem.shape.n : 1, {3, 3},
+               {problem.shape.stride, problem.shape.stride}, {1, 1, 1, 1}),
         weights_(shape_, problem.weights.data()) {}
 
   void Run() override {

@@ -44,7 +44,14 @@ Form FormOf(const KernelCase& c, Kind kind, Type in, Type weights, Type bias, Ty
     case Kind::kConvolution:
       break;
   }
-  const int64_t side = c.side, channels = c.channels();
+  const int64_t side = c.side, out_side = c.out_side(), channels = c.channels();
+  if (c.depthwise) {
+    return {{{1, channels, side, side}, in, Tag::nhwc},
+            {{1, n, out_side, out_side}, out, Tag::nhwc},
+            {{n}, bias, Tag::a},
+            {{n, 1, 1, 3, 3}, weights, Tag::goihw},
+            {{n, 1, 1, 3, 3}, weights, Tag::any}};
+  }
   return {{{1, channels, side, side}, in, Tag::nhwc},
           {{1, n, side, side}, out, Tag::nhwc},
           {{n}, bias, Tag::a},
@@ -133,9 +140,10 @@ class OnednnContender final : public Contender {
       case Kind::kConvolution:
         break;
     }
+    const int64_t stride = problem_.shape.stride;
     const dnnl::convolution_forward::desc desc(kForward, dnnl::algorithm::convolution_direct,
                                                form.input, form.weights_any, form.bias,
-                                               form.output, {1, 1}, {1, 1}, {1, 1});
+                                               form.output, {stride, stride}, {1, 1}, {1, 1});
     return Keep<dnnl::convolution_forward>(
         dnnl::convolution_forward::primitive_desc(desc, attributes, engine_));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <span>
 
 #include "braid/kernels/convolution/tile.h"
@@ -46,13 +47,36 @@ struct Row {
   bool is_signed = false;
   // [n]: what the first (last) n columns need less than n * steps, since they read the padding.
   std::vector<int64_t> left_out_first, left_out_last;
+  std::vector<int64_t> shared_columns;  // [pixels]: that a block of a depthwise shape reads
 };
 
+// Columns of the map that the windows of `pixels` adjacent columns read, of all groups of rows.
+int64_t SharedColumns(const ConvolutionShape& shape, int pixels) {
+  int64_t count = 0;
+  for (const SourceShape& source : shape.sources) {
+    if (!source.depthwise) continue;
+    std::set<int64_t> columns;
+    for (int p = 0; p < pixels; ++p) {
+      for (int kx = 0; kx < source.kernel_w; ++kx) {
+        columns.insert(p * source.column_stride + kx * source.tap_stride_w);
+      }
+    }
+    count += static_cast<int64_t>(columns.size()) * RunsOf(source).rows;
+  }
+  return count;
+}
+
 Row RowOf(const RegisterModel& model, const ConvolutionShape& shape) {
-  Row row{shape.columns, Steps(shape), IsSigned(shape), {}, {}};
+  Row row{shape.columns, Steps(shape), IsSigned(shape), {}, {}, {}};
   const int most = HasColumnEdges(shape) ? std::min(shape.columns, model.accumulators) : 0;
   row.left_out_first.assign(static_cast<size_t>(model.accumulators) + 1, 0);
   row.left_out_last = row.left_out_first;
+  row.shared_columns.assign(static_cast<size_t>(model.accumulators) + 1, 0);
+  if (shape.sources[0].depthwise) {
+    for (int n = 1; n <= model.accumulators; ++n) {
+      row.shared_columns[static_cast<size_t>(n)] = SharedColumns(shape, n);
+    }
+  }
   for (int n = 1; n <= most; ++n) {
     const auto at = static_cast<size_t>(n);
     row.left_out_first[at] = row.left_out_first[at - 1] + row.steps - StepsOf(shape, n - 1);
@@ -80,7 +104,9 @@ int64_t RowTime(const RegisterModel& model, std::span<const Vector> vectors, con
     if (row.is_signed) {
       multiply = multiply * model.signed_dot_percent / 100 + model.signed_pixel * pixel_steps;
     }
-    int64_t loads = load * row.steps + model.broadcast * pixel_steps;
+    const int64_t columns = row.shared_columns[static_cast<size_t>(pixels)];
+    multiply += model.column * columns * static_cast<int64_t>(vectors.size());
+    int64_t loads = columns > 0 ? 0 : load * row.steps + model.broadcast * pixel_steps;
     if (streams) {
       loads = std::max(loads, row.steps * (weight_bytes * 100 / model.l2_bytes_per_cycle));
     }

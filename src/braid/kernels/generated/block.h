@@ -52,6 +52,9 @@ struct RegisterModel {
   // What a kS8 source costs more: per step of a vector, in per cent, and per step of a pixel.
   int64_t signed_dot_percent = 100;
   int64_t signed_pixel = 0;
+  // A column of a depthwise source for one vector, beside the multiplications: it is read once for
+  // all pixels of a block that share it.
+  int64_t column = 150;
   int64_t latency = 500;      // of a chain of dot steps
   int64_t l2_bytes_per_cycle = 28;
   // The epilogue's time as a percentage of one step's multiplications. It runs beside the next
