@@ -22,8 +22,8 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
                                    int channels);
 
 // How a convolution with Layer::filter_channels runs: as generated convolutions, one a filter block,
-// where registers hold a block's channels whole; else, and where it is depthwise, as
-// KernelSet::filter_sums. Its wide values then pass through memory.
+// where registers hold a block's channels whole and blocks are few; else, and where it is depthwise,
+// as KernelSet::filter_sums. Its wide values then pass through memory.
 bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer);
 
 }  // namespace braid::runtime
