@@ -16,11 +16,15 @@ int64_t ChannelPairs(const Network& network, const Layer& layer, GroupSet groups
   }
   if (layer.filter_channels > 0) return int64_t{ChannelsOf(layer, local)} * layer.filter_channels;
   int64_t pairs = 0;
-  for (const InputBlock& block : InputBlocksOf(network, layer)) {
-    if (block.divided && !groups.Contains(block.group)) continue;
+  for (const LayerIndex input : layer.Inputs()) {
+    const Layer& map = network.layers[static_cast<size_t>(input)];
+    if (layer.dense || !map.Divided()) {
+      pairs += int64_t{ChannelsOf(layer, local)} * ChannelsOf(map, groups);
+      continue;
+    }
     for (const int group : local) {
-      if (!Reads(layer, group, block)) continue;
-      pairs += int64_t{ChannelsOf(layer, GroupSet::Single(group))} * block.channels;
+      const GroupSet own = GroupSet::Single(group);
+      pairs += int64_t{ChannelsOf(layer, own)} * ChannelsOf(map, own);
     }
   }
   return pairs;

@@ -43,14 +43,18 @@ bool RunsAsDepthwise(const model::Network& network, const model::Layer& layer,
   return true;
 }
 
+// Each block is a call and some memory of its own; a small file could hold millions.
+static constexpr int kMostFilterCalls = 64;
+
 bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer,
                       kernels::Path path) {
   if (layer.filter_channels == 0 || RunsAsDepthwise(network, layer, path)) return false;
   if (layer.filter_channels % model::kChannelMultiple != 0) return true;
   for (int group = 0; group < network.groups; ++group) {
     // Generated code may write wide values up to PaddedChannels, into the next block's.
-    const int outputs = model::FilterBlocksOf(network, layer, group).outputs;
-    if (outputs != model::kChannelMultiple && outputs % kernels::kLanes != 0) return true;
+    const auto [blocks, outputs] = model::FilterBlocksOf(network, layer, group);
+    const bool whole = outputs == model::kChannelMultiple || outputs % kernels::kLanes == 0;
+    if (blocks > kMostFilterCalls || !whole) return true;
   }
   return false;
 }

@@ -25,8 +25,8 @@ kernels::WindowGeometry GeometryOf(const model::Network& network, model::LayerIn
 // How a convolution with Layer::filter_channels runs on `path`. As one generated depthwise
 // convolution a channel group, where each filter reads one channel and each channel has one filter.
 bool RunsAsDepthwise(const model::Network& network, const model::Layer& layer, kernels::Path path);
-// Else as generated convolutions, one a filter block, where registers hold a block's channels whole;
-// else as KernelSet::filter_sums. Its wide values then pass through memory.
+// Else as generated convolutions, one a filter block, where registers hold a block's channels whole
+// and blocks are few; else as KernelSet::filter_sums. Its wide values then pass through memory.
 bool RunsAsFilterSums(const model::Network& network, const model::Layer& layer, kernels::Path path);
 
 }  // namespace braid::runtime

@@ -17,8 +17,8 @@ Ring RingOf(const model::Network& network, const Schedule& schedule, LayerIndex 
   Ring ring;
   for (const LayerIndex i : schedule.order) {
     const Layer& reader = LayerAt(network, i);
-    const std::vector<LayerIndex> inputs = reader.Inputs();
-    if (std::find(inputs.begin(), inputs.end(), index) == inputs.end()) continue;
+    const std::vector<LayerIndex>& more = reader.more_inputs;
+    if (reader.input != index && std::find(more.begin(), more.end(), index) == more.end()) continue;
     const model::Window w = model::WindowOf(network, reader);
     const auto beyond = [](int out, int stride, int kernel, int pad, int in) {
       return std::max(0, (out - 1) * stride + kernel - pad - in);
