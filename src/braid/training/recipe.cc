@@ -115,6 +115,7 @@ Status CheckRecipe(const Recipe& r) {
   BackboneSpec spec;
   spec.name = r.backbone;
   spec.channels = r.channels;
+  spec.dense = r.dense;
   if (const auto backbone = MakeBackbone(spec); !backbone.ok()) return backbone.status();
   BRAID_RETURN_IF_ERROR(CheckRange("epochs", r.epochs, 1, 100000));
   BRAID_RETURN_IF_ERROR(CheckRange("batch", r.batch, 2, 65536));
