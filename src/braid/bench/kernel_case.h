@@ -32,14 +32,15 @@ struct KernelCase {
   int channels() const { return depthwise ? n : k / 9; }  // convolutions only
   int out_side() const { return side / stride; }
   double operations() const { return 2.0 * m * n * k; }
-  std::string name() const;                           // "gemm_6x512x512", "conv3x3_16x16x32", "depthwise3x3_16x16x64_s2"
+  // "gemm_6x512x512", "conv3x3_16x16x32", "depthwise3x3_16x16x64_s2"
+  std::string name() const;
 };
 
 // All cases, in the order of the tables. One that is in two sets is listed once, in the first.
 std::vector<KernelCase> AllCases();
 
-// Seeded data for a case. Weights [N, window, K / window] (OHWI for a convolution, [N, 3, 3] for a depthwise one). Tables are per
-// channel, with multipliers such that outputs spread over 0..127.
+// Seeded data for a case. Weights [N, window, K / window] (OHWI for a convolution, [N, 3, 3] for a
+// depthwise one). Tables are per channel, with multipliers such that outputs spread over 0..127.
 struct Problem {
   KernelCase shape;
   ElementKind input_kind = ElementKind::kU7;

@@ -205,6 +205,21 @@ TEST(ConvolutionShapeTest, RefusesWhatIsNoConvolution) {
   shape = fine;
   shape.sources[0].column_stride = int64_t{1} << 40;
   EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
+  shape = fine;
+  shape.sources[0].edges.left = -1;
+  EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
+  shape = fine;
+  shape.sources[0].edges = {.top = 2, .bottom = 1};
+  EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
+  shape = fine;
+  shape.sources[0].depthwise = true;
+  EXPECT_TRUE(Convolution::Make(shape).ok());
+  shape.outputs[0].channels = 2;
+  EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
+  shape = fine;
+  shape.sources.push_back(fine.sources[0]);
+  shape.sources[1].depthwise = true;
+  EXPECT_EQ(Convolution::Make(shape).status().code(), StatusCode::kInvalidArgument);
 }
 
 INSTANTIATE_TEST_SUITE_P(Paths, ConvolutionTest, ::testing::ValuesIn(kBuiltPaths),

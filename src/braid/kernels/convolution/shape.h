@@ -95,16 +95,18 @@ struct ConvolutionShape {
 // equal names and unlike shapes unlike ones. Grammar: docs/kernels.md, section 2.
 std::string ConvolutionName(const ConvolutionShape& shape);
 
-// Whether Convolution generates code for depthwise sources on `path`; else the scalar interpreter runs.
+// Whether code is generated for depthwise sources on `path`; else the scalar interpreter runs.
 bool GeneratesDepthwise(Path path);
 
-// INVALID_ARGUMENT for a depthwise source beside another kind or unlike the output; for no source, no output, a size below 1 (columns: below 0), or a distance
-// between bytes of one block that does not fit 31 bits.
+// INVALID_ARGUMENT for no source, no output, a size below 1 (columns: below 0), edges out of order,
+// depthwise sources beside others or unlike the one output, or a distance between bytes of one block
+// that does not fit 31 bits.
 Status CheckShape(const ConvolutionShape& shape);
 
 // `shape` without the edges that its kernels make no use of: where no column reads across them,
 // where the map is kBiased (tiles hold one offset for the whole window, so its ring is computed),
-// where it is depthwise (rows of taps are computed together), or where positions or rows of taps are too many for the code that tells them apart.
+// where it is depthwise (rows of taps are computed together), or where positions or rows of taps are
+// too many for the code that tells them apart.
 ConvolutionShape WithUsefulEdges(ConvolutionShape shape);
 
 // [rows of A: M, K] x [N]: one image of one row of M columns; `lda`, `ldc` in bytes.
