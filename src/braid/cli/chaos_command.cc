@@ -98,7 +98,7 @@ Status RunChaos(Options options) {
   BRAID_ASSIGN_OR_RETURN(const ChaosOutcome outcome, run.Run());
   Json report = {{"version", BRAID_VERSION}};
   DescribeData(setup.dataset, report);
-  report["model"] = setup.model_path;
+  report["model"] = std::filesystem::path(setup.model_path).filename().string();
   report["model_digests"] = {setup.model.digest, second.file().digest};
   report["devices"] = Json::array();
   for (size_t i = 0; i < run.shares().size(); ++i) {

@@ -98,7 +98,7 @@ class InferCall final : public grpc::ServerUnaryReactor {
   void OnDone() override { delete this; }
 
   // OnDone and OnCancel never wait, so gRPC need not wake a thread of its executor for them, as its
-  // default reactor does not either: a fifth of the changes of thread of a small request.
+  // default reactor does not either: that would be one more change of thread for each request.
   bool InternalInlineable() override { return true; }
 
  private:
