@@ -37,9 +37,8 @@ Status Lowering::Input(int height, int width, int channels) {
   const bool nhwc = fits(shape[1], height) && fits(shape[2], width) && fits(shape[3], channels);
   // A graph that turns its input round takes channels last.
   const bool turned =
-      !graph_.nodes.empty() &&
       std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const OnnxNode& node) {
-        return node.op == "Transpose" && node.inputs[0] == graph_.input;
+        return node.op == "Transpose" && !node.inputs.empty() && node.inputs[0] == graph_.input;
       });
   network_.nhwc = nhwc && (turned || !nchw);
   if (!nchw && !nhwc) {
