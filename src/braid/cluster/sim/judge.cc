@@ -50,10 +50,14 @@ void Judge::CheckAnswer(uint64_t id, const Ticket& ticket, const InferResult& an
   }
   if (answer.images != ticket.images) Complain(id, "answers another number of images");
   const auto expected = oracle_->Logits(answer.point, ticket.pixels, ticket.images);
+  if (answer.logits.size() != expected.size()) {
+    return Complain(id, "answers another number of logits");
+  }
   if (answer.logits != expected) Complain(id, "logits are not those of " + name);
+  // Of the logits that it came with, so that a lie of a member about them shows as that alone.
   const size_t classes = expected.size() / static_cast<size_t>(ticket.images);
   for (size_t i = 0; i < static_cast<size_t>(ticket.images); ++i) {
-    const auto first = expected.begin() + static_cast<ptrdiff_t>(i * classes);
+    const auto first = answer.logits.begin() + static_cast<ptrdiff_t>(i * classes);
     const auto largest = std::max_element(first, first + static_cast<ptrdiff_t>(classes));
     if (i >= answer.classes.size() || answer.classes[i] != largest - first) {
       Complain(id, "class is not that of the largest logit");
