@@ -5,8 +5,9 @@
 
 Reads DATA/sr/SET/*.png, codes the luma of each (BT.601, 16..235, as `braid` computes it) alone as one
 intra frame at QP 22, 27, 32 and 37, and writes what a decoder shows, deblocked and with sample adaptive
-offset, as OUT/hevc/qpN/SET/*.png; OUT is the cache folder (`braid data list` names it) when left out. OUT/hevc/manifest.json has the
-encoder's version and options, digests, bits per pixel and PSNR: versions may differ in their bits.
+offset, as OUT/hevc/qpN/SET/*.png; OUT is the cache folder (`braid data list` names it) when left out. What the
+encoder says that a decoder shows is held against a decoder of others, bit for bit. OUT/hevc/manifest.json has
+the versions of both, the options, digests, bits per pixel and PSNR: encoders' versions may differ in their bits.
 """
 import hashlib
 import json
@@ -25,6 +26,7 @@ QPS = (22, 27, 32, 37)
 OPTIONS = ("--input-csp", "i400", "--fps", "1", "--frames", "1", "--keyint", "1", "--ipratio", "1",
            "--preset", "medium", "--tune", "psnr", "--no-wpp", "--pools", "none",
            "--frame-threads", "1")
+DECODER = "libde265-dec265"
 
 
 def read_png(path):
@@ -85,7 +87,8 @@ def luma(channels, pixels):
 
 def code(folder, width, height, gray, qp):
     """The decoded plane and the bytes of the coded one."""
-    source, recon, stream = (os.path.join(folder, name) for name in ("in.yuv", "out.yuv", "out.hevc"))
+    source, recon, stream, shown = (os.path.join(folder, name)
+                                    for name in ("in.yuv", "out.yuv", "out.hevc", "decoded.yuv"))
     with open(source, "wb") as file:
         file.write(gray)
     result = subprocess.run(["x265", "--input", source, "--input-res", f"{width}x{height}", *OPTIONS,
@@ -97,6 +100,10 @@ def code(folder, width, height, gray, qp):
         decoded = file.read()
     if len(decoded) != len(gray):
         sys.exit(f"x265 answered {len(decoded)} bytes for {width}x{height}")
+    subprocess.run([DECODER, "-q", "-o", shown, stream], check=True, capture_output=True)
+    with open(shown, "rb") as file:
+        if file.read() != decoded:
+            sys.exit(f"x265 and {DECODER} differ in what they show of {stream}, {width}x{height} at QP {qp}")
     return decoded, os.path.getsize(stream)
 
 
@@ -111,7 +118,9 @@ def main():
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     data, out = sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else os.path.join(cache, "braid")
     version = subprocess.run(["x265", "--version"], capture_output=True, text=True).stderr
-    manifest = {"encoder": version.splitlines()[0].split("]: ")[-1], "options": " ".join(OPTIONS), "sets": []}
+    decoder = subprocess.run([DECODER, "-h"], capture_output=True, text=True)
+    manifest = {"encoder": version.splitlines()[0].split("]: ")[-1], "options": " ".join(OPTIONS),
+                "decoder": (decoder.stdout + decoder.stderr).split("\n")[0].strip(), "sets": []}
     with tempfile.TemporaryDirectory() as scratch:
         for name in SETS:
             folder = os.path.join(data, "sr", name)
