@@ -31,6 +31,7 @@ struct Recipe {
   bool flip = false;
   int patch = 41;   // side of the patches that restoring networks are trained on
   double clip = 0;  // the gradient's largest norm; 0: any
+  std::string loss = "absolute";  // error that restoring networks lower, or "squared"
 
   Policy policy = Policy::kJoint;
   int outer_iterations = 1;  // kIncremental: rounds over all sub-networks, epochs divided by them

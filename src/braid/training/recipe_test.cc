@@ -29,7 +29,8 @@ TEST(RecipeTest, RefusesUnknownKeysWrongTypesAndValuesOutOfRange) {
         "{\"seed\":-1}", "{\"policy\":\"greedy\"}", "{\"family\":\"fluid9\"}", "{\"channels\":20}",
         "{\"bounded_from\":2}", "{\"bits\":1}", "{\"bits\":9}",
         "{\"backbone\":\"densenet9\"}", "{\"backbone\":\"vrcnn\"}",
-        "{\"backbone\":\"densenet8\",\"dense\":false}", "{\"bits\":4,\"backbone\":\"vdsr\"}", "{\"learning_rate\":1e9}"}) {
+        "{\"backbone\":\"densenet8\",\"dense\":false}", "{\"bits\":4,\"backbone\":\"vdsr\"}", "{\"loss\":\"cubed\"}",
+        "{\"learning_rate\":1e9}"}) {
     EXPECT_EQ(RecipeFromJson(json).status().code(), StatusCode::kInvalidArgument) << json;
   }
 }

@@ -43,6 +43,8 @@ void AddTrainOptions(CLI::App& command, TrainOptions& o) {
   AddSwitch(command, "--flip,!--no-flip", o.flip, "Mirrors half of the images");
   command.add_option("--patch", o.patch, "vdsr, vrcnn: side of the training patches");
   command.add_option("--clip", o.clip, "Largest norm of the gradient");
+  command.add_option("--loss", o.loss, "vdsr, vrcnn: error that is lowered")
+      ->check(CLI::IsMember({"absolute", "squared"}));
   command.add_option("--policy", o.policy, "joint or incremental")
       ->check(CLI::IsMember({"joint", "incremental"}));
   command.add_option("--outer-iterations", o.outer, "Rounds of incremental training");
@@ -85,6 +87,7 @@ Recipe RecipeOf(const TrainOptions& o, uint64_t seed) {
   Take(o.shift, r.shift);
   Take(o.patch, r.patch);
   Take(o.clip, r.clip);
+  Take(o.loss, r.loss);
   Take(o.outer, r.outer_iterations);
   Take(o.optimizer, r.optimizer);
   Take(o.learning_rate, r.learning_rate);

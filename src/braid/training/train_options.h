@@ -19,7 +19,7 @@ struct TrainOptions {
   std::optional<int> epochs, batch, channels, shift, patch, outer, bits;
   std::optional<double> learning_rate, weight_decay, clip, distillation, sum_loss, full_weight,
       narrow_weight, bounded_from, bound_rank;
-  std::optional<std::string> policy, optimizer;
+  std::optional<std::string> policy, optimizer, loss;
   std::optional<bool> flip, freeze, write_back;
   std::string from;  // a checkpoint
   int validation = 0;

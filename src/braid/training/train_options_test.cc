@@ -70,6 +70,7 @@ TEST(TrainOptionsTest, TheCommandOfACardMeansItsRecipe) {
   Recipe restoring = DefaultRecipe("static", "t91", "vdsr5");
   restoring.patch = 33;
   restoring.clip = 0;
+  restoring.loss = "squared";
   recipes.push_back(restoring);
   for (const Recipe& recipe : recipes) {
     const std::string command = CommandOf(recipe);
@@ -78,6 +79,7 @@ TEST(TrainOptionsTest, TheCommandOfACardMeansItsRecipe) {
     EXPECT_EQ(RecipeOfLine(command.substr(program.size())).freeze, recipe.freeze) << command;
     EXPECT_EQ(RecipeOfLine(command.substr(program.size())).validation, recipe.validation);
     EXPECT_EQ(RecipeOfLine(command.substr(program.size())).clip, recipe.clip) << command;
+    EXPECT_EQ(RecipeOfLine(command.substr(program.size())).loss, recipe.loss) << command;
   }
 }
 
