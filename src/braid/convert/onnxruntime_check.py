@@ -116,7 +116,8 @@ def main():
         else:
             sets.append(("cifar10", "cifar10", colour[:IMAGES], 0.995,
                          (("fluid2_cifar10_s1", ["g0-3", "g0+1,2+3"]),
-                          ("static_resnet20_cifar10_s1", ["g0-3"]))))
+                          ("static_resnet20_cifar10_s1", ["g0-3"]),
+                          ("static_densenet20_cifar10_s1", ["g0-3"]))))
         passed = True
         for data, name_of_data, pixels, least, models in sets:
             print(f"onnxruntime {ort.__version__}, {len(pixels)} images of {data}")
