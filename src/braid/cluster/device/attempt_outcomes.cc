@@ -128,6 +128,9 @@ void Requester::FailLostAt(DeviceId peer, TimePoint pinged) {
     // A frame may overtake others where a second connection takes over from a first; hence the
     // ping interval.
     if (attempt.started() + options_.ping_interval > pinged) continue;
+    // Somebody has said what this attempt fails of: perhaps the peer, which is idle since it could
+    // not begin. Nothing was lost between it and here; the verdict is due.
+    if (verdicts_.contains(id)) continue;
     if (attempt.Owes(peer)) lost.push_back(id);
   }
   for (const AttemptId& id : lost) {

@@ -21,12 +21,14 @@ struct GroupOptions {
   std::vector<GroupSet> shares;  // one device each
   Duration latency = std::chrono::microseconds(200);
   Duration jitter = std::chrono::microseconds(200);
+  // Each device dials those before it only, so that who comes back may have to wait to be dialed.
+  bool dial_earlier_only = false;
   DeviceOptions device = {};  // name, share, addresses and incarnation are set by the group
 };
 
 class Group {
  public:
-  // `model` and `oracle` outlive this. Every device listens and dials all others.
+  // `model` and `oracle` outlive this. Every device listens and dials (all others, unless the options say less).
   Group(const model::ModelFile& model, Oracle* oracle, const GroupOptions& options);
   ~Group();
 
