@@ -36,6 +36,7 @@ class Group {
   const std::string& name(int i) const { return nodes_[static_cast<size_t>(i)]->name; }
   bool alive(int i) const { return nodes_[static_cast<size_t>(i)]->device != nullptr; }
   bool frozen(int i) const { return nodes_[static_cast<size_t>(i)]->frozen; }
+  Device& device(int i) { return *nodes_[static_cast<size_t>(i)]->device; }  // while alive
   MemoryNetwork& network() { return network_; }
   Judge& judge() { return judge_; }
   TimePoint Now() const { return network_.clock().Now(); }
