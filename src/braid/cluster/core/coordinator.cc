@@ -56,7 +56,7 @@ void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
   if (reborn) peers_.erase(it);
   Expire(now);  // after the erasure: no abort is meant for the former life
   if (reborn) RerunAllWith(peer.id);
-  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now});
+  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .here_since = now});
   known->second.info = peer;
   if (is_new) ForgetBrokenLinksOf(peer.id);  // so are its connections to others
   Unblock();
@@ -85,7 +85,8 @@ void Coordinator::PeerHeard(DeviceId peer, TimePoint now) {
   const auto it = peers_.find(peer);
   if (it != peers_.end() && it->second.silent) {
     it->second.silent = false;
-    ForgetBrokenLinksOf(peer);  // what others missed of it, it was silent to them for
+    it->second.here_since = now;  // it may have to meet who came meanwhile
+    ForgetBrokenLinksOf(peer);    // what others missed of it, it was silent to them for
     Unblock();
   }
   Pump(now);
@@ -147,7 +148,7 @@ void Coordinator::BreakLink(DeviceId a, DeviceId b, TimePoint now) {
   Duration penalty = options_.broken_link_penalty;
   for (const DeviceId device : {a, b}) {
     const auto peer = peers_.find(device);
-    if (peer != peers_.end()) penalty = std::min(penalty, now - peer->second.up_since);
+    if (peer != peers_.end()) penalty = std::min(penalty, now - peer->second.here_since);
   }
   TimePoint& until = broken_links_[Link(std::min(a, b), std::max(a, b))];
   until = std::max(until, now + std::max(penalty, options_.refusal_backoff));

@@ -69,8 +69,8 @@ enum class AttemptFailure : uint8_t {
 struct CoordinatorOptions {
   Duration default_deadline = std::chrono::seconds(1);
   // So long a pair whose link is broken shares no term, but no longer than the younger of the two
-  // has been here (at least refusal_backoff): one that came back meets the others one by one, and
-  // its links are tried after twice as long each time.
+  // has been here (at least refusal_backoff): one that came back, from a silence too, meets the
+  // others one by one, and its links are tried after twice as long each time.
   Duration broken_link_penalty = std::chrono::seconds(1);
   // A peer that holds on to its part and delivers nothing is not used for so long, and twice as long
   // each time until it delivers, up to sixteen times.
@@ -148,7 +148,7 @@ class Coordinator {
 
   struct Peer {
     PeerInfo info;
-    TimePoint up_since{};
+    TimePoint here_since{};  // connected, or heard again after a silence
     bool silent = false;
     std::optional<TimePoint> stalled_until = {};
     int stalls = 0;  // since it last delivered

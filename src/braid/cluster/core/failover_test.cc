@@ -202,6 +202,20 @@ TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenASilentOneOfThePairIsHeard) {
   EXPECT_EQ(PointOf(Submit()), "g0+1+2");
 }
 
+// While B stood still C came: the two meet only now.
+TEST_F(FailoverTest, APeerIsAsYoungAsTheEndOfItsSilence) {
+  Up(kB);
+  Handle(core_->PeerSilent(kB, now_));
+  Up(kC);
+  Advance(std::chrono::seconds(5));
+  Handle(core_->PeerHeard(kB, now_));
+  Advance(milliseconds(50));
+  const RequestId id = Submit();
+  EXPECT_EQ(PointOf(id), "g0+1+2");
+  Fail(id, AttemptFailure::kBrokenLink, kC, kB);
+  EXPECT_EQ(core_->coordinator().NextTick(), now_ + milliseconds(50));
+}
+
 TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Up(kB);
   Up(kC);

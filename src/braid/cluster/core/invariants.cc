@@ -67,6 +67,7 @@ std::vector<Action> CheckedCoordinator::PeerHeard(DeviceId peer, TimePoint now) 
       std::erase_if(broken_links_, [peer](const auto& broken) {
         return broken.first.first == peer || broken.first.second == peer;
       });
+      it->second.here_since = now;
     }
     it->second.silent = false;
   }
@@ -154,7 +155,7 @@ std::vector<Action> CheckedCoordinator::Tick(TimePoint now) {
 Duration CheckedCoordinator::Penalty(DeviceId a, DeviceId b, TimePoint now) const {
   Duration together = options_.broken_link_penalty;  // for as long as both have been here
   for (const auto& [id, peer] : peers_) {
-    if (id == a || id == b) together = std::min(together, now - peer.up_since);
+    if (id == a || id == b) together = std::min(together, now - peer.here_since);
   }
   return std::max(together, options_.refusal_backoff);
 }

@@ -59,7 +59,7 @@ class CheckedCoordinator {
  private:
   struct Peer {
     PeerInfo info;
-    TimePoint up_since{};
+    TimePoint here_since{};
     bool silent = false;
     std::optional<TimePoint> stalled_until = {};
     int stalls = 0;
