@@ -137,6 +137,32 @@ TEST(RejoinTest, DevicesThatMeetWhenOneOfThemThawsCombineAtEveryDoorWithinMoment
   }
 }
 
+// A device that runs again starts what it was asked for meanwhile before it answers the pings of that
+// time; the others take part at its word.
+TEST(RejoinTest, ADeviceThatThawsWithARequestAtItsDoorCombinesWithinMoments) {
+  const model::ModelFile model = BraidedModel(11);
+  Oracle oracle(model.network);
+  const int all = model::FindPoint(model.network, "g0-3");
+  ASSERT_GE(all, 0);
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Group group(model, &oracle,
+                {.seed = seed, .shares = {GroupSet(0b0011), GroupSet(0b0100), GroupSet(0b1000)}});
+    group.RunFor(seconds(2));
+    const int frozen = static_cast<int>(seed % 3);
+    group.Freeze(frozen);
+    group.Submit(frozen, all, 1, seconds(3));
+    group.RunFor(milliseconds(600));
+    group.Thaw(frozen);
+    const TimePoint begin = group.Now();
+    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
+    while (group.judge().answered() < group.size() + 1 && group.Now() < begin + seconds(5)) {
+      group.RunFor(milliseconds(10));
+    }
+    EXPECT_LE(group.Now() - begin, milliseconds(200)) << "seed " << seed;
+    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shares, GroupTest,
     testing::Values(std::vector<GroupSet>{GroupSet(0b1111)},
