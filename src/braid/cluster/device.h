@@ -42,7 +42,8 @@ struct DeviceOptions {
   int threads = 1;                   // that share each execution; 0: one a usable processor
   Duration ping_interval = std::chrono::milliseconds(20);
   Duration silence_limit = std::chrono::milliseconds(100);   // then a peer is suspected
-  Duration exchange_limit = std::chrono::milliseconds(250);  // a map missing for longer: broken link
+  Duration exchange_limit = std::chrono::milliseconds(250);  // a map missing for longer: broken link;
+                                                             // no result for longer: a stall
   Duration redial_interval = std::chrono::milliseconds(100);
   int credit = 64;                   // requests at a time that each peer may have here
   int max_batch = 64;                // images of one request
@@ -94,6 +95,7 @@ class Device {
     GroupSet share;
     bool usable = false;
     Duration round_trip{};
+    int64_t stalls = 0;  // times since the start that it held on to its part and delivered nothing
   };
   virtual void Report(std::function<void(std::vector<PeerReport>)> done) = 0;
   // Any thread: bytes between this device and its peers.

@@ -127,6 +127,9 @@ void WriteBraided(MetricsText* text, const std::vector<Sample>& samples) {
            [](const Sample& sample) { return sample.now.budget_misses; });
   PerModel(text, samples, "braid_peers", "gauge", "Devices of the group that can be used now.",
            [](const Sample& sample) { return static_cast<uint64_t>(sample.model->peers()); });
+  PerModel(text, samples, "braid_peer_stalls_total", "counter",
+           "Times that a device of the group was given up for a while since it delivered nothing.",
+           [](const Sample& sample) { return static_cast<uint64_t>(sample.model->peer_stalls()); });
   text->Family("braid_peer_bytes_total", "counter", "Bytes between this device and its peers.");
   for (const Sample& sample : samples) {
     const std::string &model = sample.model->name(), &version = sample.model->version();

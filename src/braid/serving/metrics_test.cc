@@ -70,6 +70,7 @@ TEST_F(MetricsTest, TellWhatBecameOfRequests) {
         "braid_device_requests_total" + model + ",device=\"peer\"} 3\n",
         "braid_failovers_total" + model + "} 6\n",
         "braid_budget_misses_total" + model + "} 1\n",
+        "braid_peer_stalls_total" + model + "} 0\n",
         "braid_peer_bytes_total" + model + ",direction=\"sent\"} 0\n",
         "braid_queue_requests" + model + "} 0\n",
         std::string("braid_build_info{version=\"1.2.3\"} 1\n"),

@@ -78,14 +78,17 @@ void ServedModel::FollowTheGroup() {
     self->device_->Report([weak](const std::vector<cluster::Device::PeerReport>& peers) {
       const auto usable =
           std::ranges::count_if(peers, [](const auto& peer) { return peer.usable; });
-      if (const auto model = weak.lock()) model->PeersCounted(static_cast<int>(usable));
+      int64_t stalls = 0;
+      for (const auto& peer : peers) stalls += peer.stalls;
+      if (const auto model = weak.lock()) model->PeersCounted(static_cast<int>(usable), stalls);
     });
     self->FollowTheGroup();
   });
 }
 
-void ServedModel::PeersCounted(int usable) {
+void ServedModel::PeersCounted(int usable, int64_t stalls) {
   peers_ = usable;
+  peer_stalls_ = stalls;
   const int alone = options_.dispatch.window;
   dispatcher_->SetWindow(usable == 0 ? alone
                                      : std::max(alone, kWindowPerDevice * (1 + usable)));

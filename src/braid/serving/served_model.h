@@ -43,6 +43,8 @@ class ServedModel : public std::enable_shared_from_this<ServedModel> {
 
   // Usable peers, as counted last.
   int peers() const { return peers_; }
+  // Times that a peer held on to its part of requests and delivered nothing.
+  int64_t peer_stalls() const { return peer_stalls_; }
 
   // Begins to test; `changed` is called on a thread of its own at each change. Once, and not in the
   // constructor's scope: this must be held by a shared_ptr.
@@ -60,7 +62,7 @@ class ServedModel : public std::enable_shared_from_this<ServedModel> {
  private:
   // Asks the device for its peers again and again, and lets the dispatcher's window follow.
   void FollowTheGroup();
-  void PeersCounted(int usable);
+  void PeersCounted(int usable, int64_t stalls);
 
   const ServedModelOptions options_;
   const std::shared_ptr<void> owner_;
@@ -70,6 +72,7 @@ class ServedModel : public std::enable_shared_from_this<ServedModel> {
   const std::shared_ptr<Dispatcher> dispatcher_;
   std::atomic<bool> testing_ = false;
   std::atomic<int> peers_ = 0;
+  std::atomic<int64_t> peer_stalls_ = 0;
   mutable std::mutex mutex_;  // guards reason_
   Status reason_ = Unavailable("no self-test has passed yet");
   std::unique_ptr<Readiness> readiness_;  // last: its thread uses the above

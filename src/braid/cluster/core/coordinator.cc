@@ -11,6 +11,9 @@ namespace {
 // Requests that wait for credit are passed over by later ones, but only so many at a time: a long
 // queue must not be tried from end to end at every event.
 constexpr int kPassedOver = 16;
+// The longest time without a peer that stalls is 2^kMostDoublings penalties: each trial costs the
+// requests that are then placed on it up to half of their time.
+constexpr int kMostDoublings = 4;
 
 // The devices of a placement, each once, in its order.
 std::vector<DeviceId> DevicesOf(const control::Placement& placement) {
@@ -53,7 +56,7 @@ void Coordinator::PeerUp(const PeerInfo& peer, TimePoint now) {
   if (reborn) peers_.erase(it);
   Expire(now);  // after the erasure: no abort is meant for the former life
   if (reborn) RerunAllWith(peer.id);
-  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .up_since = now});
+  const auto [known, is_new] = peers_.try_emplace(peer.id, Peer{.info = peer, .here_since = now});
   known->second.info = peer;
   if (is_new) ForgetBrokenLinksOf(peer.id);  // so are its connections to others
   Unblock();
@@ -82,7 +85,8 @@ void Coordinator::PeerHeard(DeviceId peer, TimePoint now) {
   const auto it = peers_.find(peer);
   if (it != peers_.end() && it->second.silent) {
     it->second.silent = false;
-    ForgetBrokenLinksOf(peer);  // what others missed of it, it was silent to them for
+    it->second.here_since = now;  // it may have to meet who came meanwhile
+    ForgetBrokenLinksOf(peer);    // what others missed of it, it was silent to them for
     Unblock();
   }
   Pump(now);
@@ -94,6 +98,24 @@ void Coordinator::Suspect(DeviceId peer) {
   it->second.silent = true;
   RerunAllWith(peer);
   Unblock();
+}
+
+void Coordinator::PeerStalled(DeviceId peer, TimePoint now) {
+  Expire(now);
+  const auto it = peers_.find(peer);
+  if (it != peers_.end() && !it->second.stalled_until.has_value()) {
+    const int doublings = std::min(it->second.stalls++, kMostDoublings);
+    it->second.stalled_until = now + options_.stall_penalty * (1 << doublings);
+    for (auto& [id, request] : requests_) {
+      if (request.phase != RequestView::Phase::kRunning || !TakesPart(request.placement, peer)) {
+        continue;
+      }
+      request.avoided.insert(peer);  // also when it is back at once as a new life
+      Rerun(id, request);
+    }
+    Unblock();
+  }
+  Pump(now);
 }
 
 void Coordinator::PeerMeasured(DeviceId peer, Duration round_trip, int requests_queued,
@@ -126,7 +148,7 @@ void Coordinator::BreakLink(DeviceId a, DeviceId b, TimePoint now) {
   Duration penalty = options_.broken_link_penalty;
   for (const DeviceId device : {a, b}) {
     const auto peer = peers_.find(device);
-    if (peer != peers_.end()) penalty = std::min(penalty, now - peer->second.up_since);
+    if (peer != peers_.end()) penalty = std::min(penalty, now - peer->second.here_since);
   }
   TimePoint& until = broken_links_[Link(std::min(a, b), std::max(a, b))];
   until = std::max(until, now + std::max(penalty, options_.refusal_backoff));
@@ -171,6 +193,9 @@ void Coordinator::AttemptFinished(RequestId id, uint32_t attempt, TimePoint now)
     actions_.emplace_back(Answer{id, attempt, request.point, static_cast<int>(attempt),
                                  DevicesOf(request.placement)});
     Release(request);
+    for (const DeviceId device : DevicesOf(request.placement)) {
+      if (const auto peer = peers_.find(device); peer != peers_.end()) peer->second.stalls = 0;
+    }
     Close(it);
   }
   Pump(now);
@@ -247,8 +272,13 @@ void Coordinator::Expire(TimePoint now) {
     }
     RejectAndClose(it, std::move(status));
   }
-  const bool repaired =
+  bool repaired =
       std::erase_if(broken_links_, [now](const auto& link) { return link.second <= now; }) > 0;
+  for (auto& [id, peer] : peers_) {
+    if (!peer.stalled_until.has_value() || *peer.stalled_until > now) continue;
+    peer.stalled_until.reset();
+    repaired = true;
+  }
   while (!retries_.empty() && retries_.begin()->first <= now) {
     const RequestId id = retries_.begin()->second;
     retries_.erase(retries_.begin());
@@ -308,7 +338,7 @@ Coordinator::Start Coordinator::TryStart(RequestId id, Request& request, TimePoi
   // the same twice: it may have a memory, and answer otherwise.
   const bool credit_matters = std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
     const Peer& peer = entry.second;
-    return !peer.silent && !request.avoided.contains(entry.first) &&
+    return peer.usable() && !request.avoided.contains(entry.first) &&
            peer.running >= peer.info.credit;
   });
   if (credit_matters || !request.avoided.empty()) {
@@ -340,7 +370,7 @@ Result<control::Choice> Coordinator::Choose(const Request& request, Filter filte
   devices.reserve(peers_.size() + 1);
   if (!willing || !request.avoided.contains(self_)) devices.push_back(SelfState());
   for (const auto& [id, peer] : peers_) {
-    if (peer.silent || (willing && request.avoided.contains(id)) ||
+    if (!peer.usable() || (willing && request.avoided.contains(id)) ||
         (with_credit && peer.running >= peer.info.credit)) {
       continue;
     }
@@ -365,7 +395,8 @@ void Coordinator::Run(RequestId id, Request& request, control::Choice choice) {
       ++peers_.at(device).running;
     }
   }
-  actions_.emplace_back(StartAttempt{id, request.attempt, request.point, request.placement});
+  actions_.emplace_back(StartAttempt{id, request.attempt, request.point, request.placement,
+                                     choice.estimate});
 }
 
 void Coordinator::Release(const Request& request) {
@@ -432,6 +463,9 @@ std::optional<TimePoint> Coordinator::NextTick() const {
   if (!deadlines_.empty()) consider(deadlines_.begin()->first);
   if (!retries_.empty()) consider(retries_.begin()->first);
   for (const auto& [link, until] : broken_links_) consider(until);
+  for (const auto& [id, peer] : peers_) {
+    if (peer.stalled_until.has_value()) consider(*peer.stalled_until);
+  }
   return next;
 }
 
@@ -455,7 +489,7 @@ control::DeviceState Coordinator::PeerState(const Peer& peer) const {
 std::vector<control::DeviceState> Coordinator::Devices() const {
   std::vector<control::DeviceState> devices = {SelfState()};
   for (const auto& [id, peer] : peers_) {
-    if (!peer.silent) devices.push_back(PeerState(peer));
+    if (peer.usable()) devices.push_back(PeerState(peer));
   }
   return devices;
 }

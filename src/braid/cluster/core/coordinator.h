@@ -39,6 +39,7 @@ struct StartAttempt {
   uint32_t attempt = 0;
   int point = 0;
   control::Placement placement;
+  Duration estimate{};  // expected time until it is finished
 };
 struct AbortAttempt {  // tell remaining participants, drop local state
   RequestId request{};
@@ -68,9 +69,12 @@ enum class AttemptFailure : uint8_t {
 struct CoordinatorOptions {
   Duration default_deadline = std::chrono::seconds(1);
   // So long a pair whose link is broken shares no term, but no longer than the younger of the two
-  // has been here (at least refusal_backoff): one that came back meets the others one by one, and
-  // its links are tried after twice as long each time.
+  // has been here (at least refusal_backoff): one that came back, from a silence too, meets the
+  // others one by one, and its links are tried after twice as long each time.
   Duration broken_link_penalty = std::chrono::seconds(1);
+  // A peer that holds on to its part and delivers nothing is not used for so long, and twice as long
+  // each time until it delivers, up to sixteen times.
+  Duration stall_penalty = std::chrono::seconds(1);
   // A request that only the refusing device could run asks it again after this.
   Duration refusal_backoff = std::chrono::milliseconds(20);
   int max_in_flight = 256;  // started attempts; more requests wait in order of arrival
@@ -105,6 +109,9 @@ class Coordinator {
   void PeerDown(DeviceId peer, TimePoint now);    // connection closed
   void PeerSilent(DeviceId peer, TimePoint now);  // suspected until PeerHeard
   void PeerHeard(DeviceId peer, TimePoint now);
+  // Connected and heard, but it does not deliver what it was asked for: not used for a while, and
+  // what it has is run again without it.
+  void PeerStalled(DeviceId peer, TimePoint now);
   void PeerMeasured(DeviceId peer, Duration round_trip, int requests_queued, double macs_per_second,
                     TimePoint now);
   // `requests_for_peers`: attempts of other requesters that this device takes part in now.
@@ -141,12 +148,15 @@ class Coordinator {
 
   struct Peer {
     PeerInfo info;
-    TimePoint up_since{};
+    TimePoint here_since{};  // connected, or heard again after a silence
     bool silent = false;
+    std::optional<TimePoint> stalled_until = {};
+    int stalls = 0;  // since it last delivered
     Duration round_trip{};
     int requests_queued = 0;
     double macs_per_second = 0;
     int running = 0;  // our attempts there: never above info.credit
+    bool usable() const { return !silent && !stalled_until.has_value(); }
   };
   struct Request {
     Order order = 0;

@@ -202,6 +202,20 @@ TEST_F(FailoverTest, ABrokenLinkIsForgottenWhenASilentOneOfThePairIsHeard) {
   EXPECT_EQ(PointOf(Submit()), "g0+1+2");
 }
 
+// While B stood still C came: the two meet only now.
+TEST_F(FailoverTest, APeerIsAsYoungAsTheEndOfItsSilence) {
+  Up(kB);
+  Handle(core_->PeerSilent(kB, now_));
+  Up(kC);
+  Advance(std::chrono::seconds(5));
+  Handle(core_->PeerHeard(kB, now_));
+  Advance(milliseconds(50));
+  const RequestId id = Submit();
+  EXPECT_EQ(PointOf(id), "g0+1+2");
+  Fail(id, AttemptFailure::kBrokenLink, kC, kB);
+  EXPECT_EQ(core_->coordinator().NextTick(), now_ + milliseconds(50));
+}
+
 TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Up(kB);
   Up(kC);
@@ -213,6 +227,43 @@ TEST_F(FailoverTest, KeepsABrokenPairApartUntilThePenaltyEnds) {
   Finish(id);
   Advance(options_.broken_link_penalty);
   EXPECT_EQ(PointOf(Submit()), "g0+1+2");
+}
+
+TEST_F(FailoverTest, DoesWithoutAPeerThatStallsAndTriesItLessAndLessOftenUntilItDelivers) {
+  Up(kB);
+  for (const int times : {1, 2, 4, 8, 16, 16}) {
+    const RequestId id = Submit();
+    EXPECT_EQ(PointOf(id), "g0+1");
+    Handle(core_->PeerStalled(kB, now_));
+    ASSERT_THAT(aborted_, SizeIs(1));
+    EXPECT_THAT(aborted_[0].participants, ElementsAre(kB));
+    EXPECT_EQ(PointOf(id), "g0");
+    EXPECT_THAT(core_->coordinator().Devices(), SizeIs(1));
+    Finish(id);
+    EXPECT_EQ(core_->coordinator().NextTick(), now_ + times * options_.stall_penalty);
+    Advance(times * options_.stall_penalty - milliseconds(1));
+    const RequestId meanwhile = Submit();
+    EXPECT_EQ(PointOf(meanwhile), "g0");
+    Finish(meanwhile);
+    Advance(milliseconds(1));
+  }
+  Finish(Submit());
+  Submit();
+  Handle(core_->PeerStalled(kB, now_));
+  Advance(options_.stall_penalty);
+  EXPECT_EQ(PointOf(Submit()), "g0+1");
+}
+
+TEST_F(FailoverTest, ARequestIsNotPlacedAgainOnAPeerThatStalledAndCameBackAtOnce) {
+  Up(kB);
+  Up(kC);
+  const RequestId id = Submit();
+  Handle(core_->PeerStalled(kB, now_));
+  EXPECT_EQ(PointOf(id), "g0+2");
+  Up(kB, 64, 2);
+  Handle(core_->PeerDown(kC, now_));
+  EXPECT_EQ(PointOf(id), "g0");
+  EXPECT_EQ(PointOf(Submit()), "g0+1");
 }
 
 TEST_F(FailoverTest, DoesWithoutADeviceThatRefusesForThatRequestOnly) {

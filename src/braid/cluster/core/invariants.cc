@@ -32,7 +32,11 @@ std::vector<Action> CheckedCoordinator::PeerUp(const PeerInfo& peer, TimePoint n
   const auto [it, is_new] = peers_.try_emplace(peer.id, Peer{peer, now});
   Peer& known = it->second;
   const bool reborn = is_new || known.info.incarnation != peer.incarnation;
-  known = {peer, reborn ? now : known.up_since, known.silent && !reborn};
+  if (reborn) {
+    known = {peer, now};
+  } else {
+    known.info = peer;
+  }
   if (reborn) {
     reborn_ = peer.id;
     std::erase_if(broken_links_, [&peer](const auto& broken) {
@@ -63,10 +67,21 @@ std::vector<Action> CheckedCoordinator::PeerHeard(DeviceId peer, TimePoint now) 
       std::erase_if(broken_links_, [peer](const auto& broken) {
         return broken.first.first == peer || broken.first.second == peer;
       });
+      it->second.here_since = now;
     }
     it->second.silent = false;
   }
   coordinator_.PeerHeard(peer, now);
+  return Check(now);
+}
+
+std::vector<Action> CheckedCoordinator::PeerStalled(DeviceId peer, TimePoint now) {
+  EndStalls(now);
+  if (const auto it = peers_.find(peer); it != peers_.end() && !it->second.stalled_until) {
+    it->second.stalled_until = now + options_.stall_penalty * (1 << std::min(it->second.stalls, 4));
+    ++it->second.stalls;
+  }
+  coordinator_.PeerStalled(peer, now);
   return Check(now);
 }
 
@@ -140,7 +155,7 @@ std::vector<Action> CheckedCoordinator::Tick(TimePoint now) {
 Duration CheckedCoordinator::Penalty(DeviceId a, DeviceId b, TimePoint now) const {
   Duration together = options_.broken_link_penalty;  // for as long as both have been here
   for (const auto& [id, peer] : peers_) {
-    if (id == a || id == b) together = std::min(together, now - peer.up_since);
+    if (id == a || id == b) together = std::min(together, now - peer.here_since);
   }
   return std::max(together, options_.refusal_backoff);
 }
@@ -157,7 +172,14 @@ bool CheckedCoordinator::ShareTerm(const StartAttempt& start, DeviceId a, Device
                      });
 }
 
+void CheckedCoordinator::EndStalls(TimePoint now) {
+  for (auto& [id, peer] : peers_) {
+    if (peer.stalled_until.has_value() && *peer.stalled_until <= now) peer.stalled_until.reset();
+  }
+}
+
 std::vector<Action> CheckedCoordinator::Check(TimePoint now, const Finished& finished) {
+  EndStalls(now);
   std::erase_if(broken_links_, [now](const auto& link) { return link.second <= now; });
   std::vector<Action> actions = coordinator_.TakeActions();
   for (const Action& action : actions) {
@@ -191,7 +213,7 @@ void CheckedCoordinator::CheckStart(const StartAttempt& start, TimePoint now) {
     if (local.empty() || !(done & local).empty()) Violation(start.request, "bad set of groups");
     done = done | local;
     const auto peer = peers_.find(device);
-    if (device != self_ && (peer == peers_.end() || peer->second.silent)) {
+    if (device != self_ && (peer == peers_.end() || !peer->second.usable())) {
       Violation(start.request, "is placed on a device that is not usable");
     } else if (!(device == self_ ? share_ : peer->second.info.share).ContainsAll(local)) {
       Violation(start.request, "is placed on a device that does not carry its groups");
@@ -236,6 +258,9 @@ void CheckedCoordinator::CheckAnswer(const Answer& answer, const Finished& finis
           DevicesOf(it->second.placement)) {
     Violation(answer.request, "the answer does not tell how it came about");
   }
+  for (const DeviceId device : DevicesOf(it->second.placement)) {
+    if (const auto peer = peers_.find(device); peer != peers_.end()) peer->second.stalls = 0;
+  }
   running_.erase(it);
   open_.erase(answer.request);
   if (!closed_.insert(answer.request).second) Violation(answer.request, "is answered twice");
@@ -256,8 +281,8 @@ void CheckedCoordinator::CheckState(TimePoint now) {
     for (const DeviceId device : DevicesOf(start.placement)) {
       if (device == self_) continue;
       const auto peer = peers_.find(device);
-      if (peer == peers_.end() || peer->second.silent) {
-        Violation(id, "runs with a device that is gone or suspected");
+      if (peer == peers_.end() || !peer->second.usable()) {
+        Violation(id, "runs with a device that is gone or suspected, or that stalls");
       } else if (++credit_used[device] > peer->second.info.credit) {
         Violation(id, "exceeds a peer's credit");
       }
@@ -274,6 +299,11 @@ void CheckedCoordinator::CheckState(TimePoint now) {
       });
   std::set<RequestId> seen;
   const std::optional<TimePoint> tick = coordinator_.NextTick();
+  for (const auto& [id, peer] : peers_) {
+    if (peer.stalled_until.has_value() && (!tick.has_value() || *tick > *peer.stalled_until)) {
+      Violation(RequestId{}, "nothing wakes the device to try a stalled peer again");
+    }
+  }
   for (const RequestView& view : coordinator_.Requests()) {
     if (!seen.insert(view.request).second) Violation(view.request, "is listed twice");
     if (!open_.contains(view.request)) Violation(view.request, "is listed but not open");

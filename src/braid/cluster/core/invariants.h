@@ -20,11 +20,11 @@ namespace braid::cluster {
 //  1. Every submitted request is open or was answered or rejected, exactly once.
 //  2. An answer comes from the request's current attempt, when that attempt has finished.
 //  3. A started attempt covers every group of every term of its point exactly once, on devices that
-//     were usable and carry these groups; no broken link lies within a term.
-//  4. No attempt keeps running with a device that is gone or suspected.
+//     were usable (heard, and not known to stall) and carry these groups; no broken link lies within a term.
+//  4. No attempt keeps running with a device that is gone or suspected, or that stalls.
 //  5. A peer never holds more of our attempts than its credit; never more than max_in_flight run.
 //  6. Every open request runs, is queued for a reason, or is blocked; all before their deadline;
-//     NextTick is no later than the first deadline and the first retry.
+//     NextTick is no later than the first deadline, the first retry and the first peer's next trial.
 class CheckedCoordinator {
  public:
   CheckedCoordinator(DeviceId self, GroupSet share, control::Controller* controller,
@@ -35,6 +35,7 @@ class CheckedCoordinator {
   std::vector<Action> PeerDown(DeviceId peer, TimePoint now);
   std::vector<Action> PeerSilent(DeviceId peer, TimePoint now);
   std::vector<Action> PeerHeard(DeviceId peer, TimePoint now);
+  std::vector<Action> PeerStalled(DeviceId peer, TimePoint now);
   std::vector<Action> PeerMeasured(DeviceId peer, Duration round_trip, int requests_queued,
                                    double macs_per_second, TimePoint now);
   std::vector<Action> SelfMeasured(double macs_per_second, TimePoint now);
@@ -58,12 +59,16 @@ class CheckedCoordinator {
  private:
   struct Peer {
     PeerInfo info;
-    TimePoint up_since{};
+    TimePoint here_since{};
     bool silent = false;
+    std::optional<TimePoint> stalled_until = {};
+    int stalls = 0;
+    bool usable() const { return !silent && !stalled_until.has_value(); }
   };
   using Finished = std::optional<std::pair<RequestId, uint32_t>>;
 
   std::vector<Action> Check(TimePoint now, const Finished& finished = std::nullopt);
+  void EndStalls(TimePoint now);
   void CheckStart(const StartAttempt& start, TimePoint now);
   void CheckAbort(const AbortAttempt& abort);
   void CheckAnswer(const Answer& answer, const Finished& finished);

@@ -30,6 +30,7 @@ class RandomGroup {
         controller_(&network_),
         options_{.default_deadline = milliseconds(rng_.Between(5, 200)),
                  .broken_link_penalty = milliseconds(rng_.Between(1, 100)),
+                 .stall_penalty = milliseconds(rng_.Between(1, 50)),
                  .refusal_backoff = milliseconds(rng_.Between(1, 20)),
                  .max_in_flight = static_cast<int>(rng_.Between(1, 24))},
         core_(kSelf, RandomShare(), &controller_, options_, &network_) {
@@ -59,7 +60,11 @@ class RandomGroup {
         if (rng_.Below(2) == 0) Note(core_.PeerSilent(AnyDevice(), now_));
         break;
       case 3:
-        Note(core_.PeerHeard(AnyDevice(), now_));
+        if (rng_.Below(4) == 0) {
+          Note(core_.PeerStalled(AnyDevice(), now_));
+        } else {
+          Note(core_.PeerHeard(AnyDevice(), now_));
+        }
         break;
       case 4:
         Note(core_.PeerMeasured(AnyDevice(), microseconds(rng_.Between(0, 20000)),
@@ -93,6 +98,7 @@ class RandomGroup {
   // Lets everything finish: every request must end, with an answer wherever this device can give
   // one alone.
   void Drain() {
+    Note(core_.Tick(now_));  // the last step may have let time pass and done nothing
     while (core_.coordinator().open_requests() > 0) {
       const auto tick = core_.coordinator().NextTick();
       ASSERT_TRUE(tick.has_value()) << "open requests, and nothing will wake the device";

@@ -20,11 +20,12 @@ void AddTo(std::vector<int32_t>& total, const std::vector<int32_t>& more) {
 }  // namespace
 
 Attempt::Attempt(const model::Network& network, int point, control::Placement placement, int images,
-                 TimePoint started)
+                 TimePoint started, TimePoint slow_at)
     : network_(network),
       point_(point),
       images_(images),
       started_(started),
+      slow_at_(slow_at),
       placement_(std::move(placement)),
       owed_(placement_) {
   const model::OperatingPoint& chosen = network.points[static_cast<size_t>(point)];
@@ -54,6 +55,16 @@ std::optional<GroupSet> Attempt::Owed(DeviceId device, int term) const {
 
 bool Attempt::Owes(DeviceId device) const {
   return std::ranges::find(owed_, device, &control::Assignment::device) != owed_.end();
+}
+
+std::vector<DeviceId> Attempt::LastOfTheirTerms() const {
+  std::vector<DeviceId> last;
+  for (const control::Assignment& part : owed_) {
+    if (std::ranges::count(owed_, part.term, &control::Assignment::term) == 1) {
+      last.push_back(part.device);
+    }
+  }
+  return last;
 }
 
 void Attempt::Add(DeviceId device, int term, const std::vector<int32_t>& sums) {

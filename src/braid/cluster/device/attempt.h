@@ -14,12 +14,14 @@ namespace braid::cluster {
 class Attempt {
  public:
   // `placement` covers the point (CheckPlacement).
+  // Unless it is done by `slow_at`, it may be that a participant stalls.
   Attempt(const model::Network& network, int point, control::Placement placement, int images,
-          TimePoint started);
+          TimePoint started, TimePoint slow_at);
 
   int point() const { return point_; }
   int images() const { return images_; }
   TimePoint started() const { return started_; }
+  TimePoint slow_at() const { return slow_at_; }
   const control::Placement& placement() const { return placement_; }
   bool Participates(DeviceId device) const;
   bool ShareTerm(DeviceId a, DeviceId b) const;
@@ -27,6 +29,8 @@ class Attempt {
   std::optional<GroupSet> Owed(DeviceId device, int term) const;
 
   bool Owes(DeviceId device) const;
+  // Devices whose sums alone are missing of their term: nobody else keeps them waiting.
+  std::vector<DeviceId> LastOfTheirTerms() const;
 
   // Adds what Owed() named: `sums` [images, classes] of the point's head.
   void Add(DeviceId device, int term, const std::vector<int32_t>& sums);
@@ -51,6 +55,7 @@ class Attempt {
   const int point_;
   const int images_;
   const TimePoint started_;
+  const TimePoint slow_at_;
   const control::Placement placement_;
   control::Placement owed_;
   std::vector<std::vector<int32_t>> sums_;  // [terms][images * classes]

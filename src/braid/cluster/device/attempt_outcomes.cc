@@ -40,6 +40,7 @@ Status Requester::OnLogits(DeviceId from, const Frame& frame) {
   BRAID_ASSIGN_OR_RETURN(const auto sums,
                          bounds_.Decode(head, *local, attempt.images(), frame.payload));
   attempt.Add(from, frame.term, sums);
+  stall_watch_.OnDelivered(from, Now());
   FinishIfComplete(*id);
   return OkStatus();
 }
@@ -120,6 +121,37 @@ void Requester::JudgeBlames() {
   }
 }
 
+void Requester::JudgeStalls() {
+  const TimePoint now = Now();
+  std::set<DeviceId> stalled;
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt.slow_at() <= now) AddStalled(id, attempt, &stalled);
+  }
+  DoWithout(stalled);
+}
+
+void Requester::AddStalled(const AttemptId& id, const Attempt& attempt,
+                           std::set<DeviceId>* stalled) {
+  if (verdicts_.contains(id)) return;  // a participant has said what it waits for
+  std::vector<DeviceId> awaited = attempt.LastOfTheirTerms();
+  for (const DeviceId device : sessions_->AwaitedBy(KeyOf(id))) awaited.push_back(device);
+  const TimePoint since = std::max(attempt.started(), membership_->stalled_until());
+  for (const DeviceId device : awaited) {
+    if (device == self_ || !membership_->Reachable(device)) continue;
+    if (stall_watch_.WaitedInVain(device, since, Now())) stalled->insert(device);
+  }
+}
+
+void Requester::DoWithout(const std::set<DeviceId>& stalled) {
+  for (const DeviceId device : stalled) {
+    ++stalls_[device];
+    log_.Log("stalls " + NameOf(device),
+             "'" + NameOf(device) + "' stalls: it answers pings and delivers nothing", Now());
+    coordinator_.PeerStalled(device, Now());
+  }
+  Pump();
+}
+
 // The peer had nothing to do when a ping of `pinged` reached it. Links are in order, so a start
 // sent before that ping was lost, and so were its partial sums unless they came before the pong.
 void Requester::FailLostAt(DeviceId peer, TimePoint pinged) {
@@ -128,6 +160,9 @@ void Requester::FailLostAt(DeviceId peer, TimePoint pinged) {
     // A frame may overtake others where a second connection takes over from a first; hence the
     // ping interval.
     if (attempt.started() + options_.ping_interval > pinged) continue;
+    // Somebody has said what this attempt fails of: perhaps the peer, which is idle since it could
+    // not begin. Nothing was lost between it and here; the verdict is due.
+    if (verdicts_.contains(id)) continue;
     if (attempt.Owes(peer)) lost.push_back(id);
   }
   for (const AttemptId& id : lost) {

@@ -2,6 +2,8 @@
 // device lives on. Stale and refused frames of honest peers are not punished.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "braid/cluster/device/handshake.h"
 #include "braid/cluster/device/logit_bounds.h"
 #include "braid/cluster/sim/group.h"
@@ -31,6 +33,7 @@ class HostilePeerTest : public testing::Test {
   sim::Oracle oracle_{network_};
   sim::Group group_{model_, &oracle_, OneDevice()};
   Stranger stranger_{&group_.network(), "x"};
+  uint32_t credit_ = 8;
   const DeviceId device_ = DeviceIdOf("d0");
   const DeviceId self_ = DeviceIdOf("x");
 
@@ -41,7 +44,7 @@ class HostilePeerTest : public testing::Test {
             .model_digest = model_.digest,
             .incarnation = kLife,
             .share = GroupSet(0b1100),
-            .credit = 8};
+            .credit = credit_};
   }
   void Join() {
     group_.RunFor(milliseconds(10));
@@ -364,6 +367,59 @@ TEST_F(HostilePeerTest, AnAttemptPastItsDeadlineIsDroppedByTheParticipant) {
   ExpectOpen();
   EXPECT_EQ(stranger_.Heard(FrameKind::kFailed), nullptr);
   EXPECT_NE(stranger_.Heard(FrameKind::kMap), nullptr);
+}
+
+// ---- a member that says that it is busy and never delivers ----
+
+// Device and member for 20 seconds, a request every 10 ms; the member says that it takes any number.
+class StallingPeerTest : public HostilePeerTest {
+ protected:
+  void Load(Duration deadline) {
+    credit_ = 1000;
+    Join();
+    for (int i = 0; i < 2000; ++i) {
+      group_.Submit(0, std::nullopt, 1, deadline);
+      group_.RunFor(milliseconds(10));
+    }
+    group_.RunFor(seconds(1));
+    EXPECT_TRUE(stranger_.open);
+  }
+  int Starts() const {
+    return static_cast<int>(std::ranges::count(stranger_.heard, FrameKind::kStart, &Frame::kind));
+  }
+};
+
+TEST_F(StallingPeerTest, CostsNoRequestThatHasTheUsualTime) {
+  Load(seconds(1));
+  EXPECT_EQ(group_.judge().complaints(), std::vector<std::string>());
+  EXPECT_EQ(group_.judge().answered(), 2000);
+  // Found out, and asked again less and less often: after 1, 2, 4 and 8 seconds.
+  EXPECT_GT(Starts(), 0);
+  EXPECT_LT(Starts(), 180);
+}
+
+TEST_F(StallingPeerTest, IsFoundOutByRequestsThatAreTooShortForAnotherAttempt) {
+  Load(milliseconds(100));
+  const auto lost = group_.judge().complaints().size();  // of 2000
+  EXPECT_GT(lost, 0u);
+  EXPECT_LT(lost, 100u);
+  EXPECT_EQ(group_.judge().answered(), 2000 - static_cast<int>(lost));
+}
+
+TEST_F(StallingPeerTest, IsNamedInTheReportAndNotUsable) {
+  Join();
+  group_.Submit(0, std::nullopt, 1, seconds(1));
+  group_.RunFor(milliseconds(900));
+  std::vector<Device::PeerReport> peers;
+  group_.device(0).Report([&peers](auto report) { peers = std::move(report); });
+  group_.RunFor(milliseconds(1));
+  ASSERT_EQ(peers.size(), 1u);
+  EXPECT_EQ(peers[0].stalls, 1);
+  EXPECT_FALSE(peers[0].usable);
+  group_.RunFor(seconds(1));
+  group_.device(0).Report([&peers](auto report) { peers = std::move(report); });
+  group_.RunFor(milliseconds(1));
+  EXPECT_TRUE(peers[0].usable);  // tried again
 }
 
 }  // namespace

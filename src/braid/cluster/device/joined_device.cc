@@ -147,8 +147,9 @@ void JoinedDevice::Report(std::function<void(std::vector<PeerReport>)> done) {
     for (const auto& [id, peer] : device.membership_.peers()) {
       reports.push_back({.name = peer.name,
                          .share = peer.info.share,
-                         .usable = peer.up && !peer.liveness.suspected(),
-                         .round_trip = peer.liveness.round_trip()});
+                         .usable = device.requester_.Uses(id),
+                         .round_trip = peer.liveness.round_trip(),
+                         .stalls = device.requester_.StallsOf(id)});
     }
     done(std::move(reports));
   });
@@ -178,12 +179,13 @@ void JoinedDevice::WakeAt(TimePoint at) {
 void JoinedDevice::Housekeep() {
   const TimePoint now = transport_->clock().Now();
   membership_.Tick();
-  sessions_.DropExpired(now);
   requester_.SelfMeasured(macs_per_second_, sessions_.open_for_peers());
+  sessions_.DropExpired(now);  // after the requester has seen whom its own parts waited for
   for (const MissingMap& missing :
        sessions_.FindMissing(membership_, options_.exchange_limit, now)) {
     ReportMissing(missing, "a map does not come");
   }
+  requester_.JudgeStalls();
   PostToLoop([](JoinedDevice& device) { device.Housekeep(); }, options_.ping_interval);
 }
 

@@ -41,7 +41,8 @@ Liveness::Due Liveness::Tick(TimePoint now) {
   Due due;
   const bool was = suspected();
   if (now - heard_ > limits_.silence_limit) silent_ = true;
-  if (!open_pings_.empty() &&
+  // Who stood still answers no ping; only of who is heard does that say that ours do not arrive.
+  if (!silent_ && !open_pings_.empty() &&
       now - open_pings_.front().sent > kAnswerLimitFactor * limits_.silence_limit) {
     deaf_ = true;
   }

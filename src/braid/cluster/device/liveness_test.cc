@@ -83,5 +83,17 @@ TEST(LivenessTest, ForgivesWhatWasNotHeardWhileThisProcessDidNotRun) {
   EXPECT_TRUE(liveness.Tick(At(5101)).suspect);
 }
 
+// It speaks before it has come to the pings of the time when it stood still.
+TEST(LivenessTest, WhoStoodStillForLongIsTrustedAtItsFirstWord) {
+  Liveness liveness(kLimits, At(0));
+  for (int ms = 20; ms <= 1000; ms += 20) liveness.Tick(At(ms));
+  EXPECT_TRUE(liveness.suspected());
+  EXPECT_TRUE(liveness.OnHeard(At(1001)));
+  EXPECT_FALSE(liveness.suspected());
+  // Heard, but it still answers none of them: what we send does not arrive.
+  EXPECT_TRUE(liveness.Tick(At(1020)).suspect);
+  EXPECT_TRUE(liveness.suspected());
+}
+
 }  // namespace
 }  // namespace braid::cluster

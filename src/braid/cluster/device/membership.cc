@@ -257,7 +257,7 @@ void Membership::LosePeer(DeviceId peer) {
 
 void Membership::Tick() {
   const TimePoint now = Now();
-  if (now - ticked_ > options_.ping_interval + options_.silence_limit / 2) {
+  if (TickIsLate(now)) {
     stalled_until_ = now;
     for (auto& [id, peer] : peers_) peer.liveness.Forgive(now);
   }
@@ -290,6 +290,15 @@ void Membership::Tick() {
   }
   for (const auto& [id, reason] : stale) transport_->Close(id, reason);
   Redial(now);
+}
+
+bool Membership::TickIsLate(TimePoint now) const {
+  return now - ticked_ > options_.ping_interval + options_.silence_limit / 2;
+}
+
+TimePoint Membership::stalled_until() const {
+  const TimePoint now = Now();
+  return TickIsLate(now) ? now : stalled_until_;
 }
 
 void Membership::Redial(TimePoint now) {

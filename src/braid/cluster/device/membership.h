@@ -73,8 +73,9 @@ class Membership {
   bool Reachable(DeviceId peer) const;
   // Every peer that was up since the start, by id.
   const std::map<DeviceId, Peer>& peers() const { return peers_; }
-  // When this process last found that it had not run for a while.
-  TimePoint stalled_until() const { return stalled_until_; }
+  // When this process last found that it had not run for a while: now, if it has not yet run again
+  // for long enough to find out.
+  TimePoint stalled_until() const;
 
  private:
   struct Connection {
@@ -98,6 +99,8 @@ class Membership {
   void Heard(DeviceId peer, TimePoint now);
   void LosePeer(DeviceId peer);
   void Redial(TimePoint now);
+  // Whether it is longer since the last Tick than a process takes that runs.
+  bool TickIsLate(TimePoint now) const;
   TimePoint Now() const { return transport_->clock().Now(); }
 
   const DeviceOptions& options_;

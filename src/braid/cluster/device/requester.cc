@@ -25,6 +25,8 @@ Requester::Requester(const model::Network& network, const DeviceOptions& options
       transport_(transport),
       wake_at_(std::move(wake_at)),
       bounds_(network),
+      log_(options.log),
+      stall_watch_(options.exchange_limit),
       coordinator_(self, options.share, controller, options.coordinator) {}
 
 void Requester::Submit(InferRequest request, TimePoint submitted, Device::Done done) {
@@ -111,9 +113,15 @@ void Requester::Perform(StartAttempt& action) {
   const AttemptId id{action.request, action.attempt};
   const Request& request = requests_.at(action.request);
   BRAID_CHECK(CheckPlacement(network_, action.point, action.placement).ok());
-  attempts_.emplace(
-      std::piecewise_construct, std::forward_as_tuple(id),
-      std::forward_as_tuple(network_, action.point, action.placement, request.images, Now()));
+  // Half of the time that is left is kept for another attempt; what is expected to take long is
+  // given twice as long.
+  const TimePoint now = Now();
+  const Duration left = request.deadline - now;
+  const TimePoint slow_at =
+      now + std::max({options_.exchange_limit, left / 2, 2 * std::min(action.estimate, left)});
+  attempts_.emplace(std::piecewise_construct, std::forward_as_tuple(id),
+                    std::forward_as_tuple(network_, action.point, action.placement, request.images,
+                                          now, slow_at));
   SendStart(action, request);
   const bool own_part = std::ranges::find(action.placement, self_, &control::Assignment::device) !=
                         action.placement.end();
@@ -161,6 +169,11 @@ void Requester::SendStart(const StartAttempt& action, const Request& request) {
 
 void Requester::Perform(AbortAttempt& action) {
   const AttemptId id{action.request, action.attempt};
+  std::set<DeviceId> stalled;
+  if (const auto it = attempts_.find(id);
+      it != attempts_.end() && requests_.at(id.first).deadline <= Now()) {
+    AddStalled(id, it->second, &stalled);
+  }
   attempts_.erase(id);
   verdicts_.erase(id);
   sessions_->Close(KeyOf(id));
@@ -172,6 +185,7 @@ void Requester::Perform(AbortAttempt& action) {
     frame.key = KeyOf(id);
     transport_->Send(peer->connection, std::move(frame));
   }
+  DoWithout(stalled);
 }
 
 void Requester::Perform(Answer& action) {
@@ -213,6 +227,16 @@ AttemptKey Requester::KeyOf(const AttemptId& id) const {
           .incarnation = options_.incarnation,
           .request = static_cast<uint64_t>(id.first),
           .attempt = id.second};
+}
+
+bool Requester::Uses(DeviceId peer) const {
+  return std::ranges::any_of(coordinator_.Devices(),
+                             [peer](const control::DeviceState& used) { return used.id == peer; });
+}
+
+int64_t Requester::StallsOf(DeviceId peer) const {
+  const auto it = stalls_.find(peer);
+  return it == stalls_.end() ? 0 : it->second;
 }
 
 std::string Requester::NameOf(DeviceId device) const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "braid/cluster/core/coordinator.h"
@@ -13,6 +14,7 @@
 #include "braid/cluster/device/logit_bounds.h"
 #include "braid/cluster/device/membership.h"
 #include "braid/cluster/device/session_table.h"
+#include "braid/cluster/device/stall_watch.h"
 
 namespace braid::cluster {
 
@@ -33,6 +35,8 @@ class Requester {
   void PeerMeasured(DeviceId peer, Duration round_trip, TimePoint pinged, const Pong& pong);
   void SelfMeasured(double macs_per_second, int requests_for_peers);
   void Tick();
+  // Looks for peers that keep attempts waiting. Once a ping interval.
+  void JudgeStalls();
 
   // This device's own part of an own attempt.
   void OwnPartDone(const AttemptKey& key, int term, const std::vector<int32_t>& sums);
@@ -43,6 +47,9 @@ class Requester {
   Status OnLogits(DeviceId from, const Frame& frame);
   Status OnFailed(DeviceId from, const Frame& frame);
 
+  // Whether requests are placed on the peer now; how often it was found to stall since the start.
+  bool Uses(DeviceId peer) const;
+  int64_t StallsOf(DeviceId peer) const;
   int open_requests() const { return static_cast<int>(requests_.size()); }
   // Answers every open request with `status`: the device goes away.
   void RejectAll(const Status& status);
@@ -65,6 +72,9 @@ class Requester {
   void Perform(Reject& action);
   void SendStart(const StartAttempt& action, const Request& request);
   void JudgeBlames();
+  // Adds to `stalled` the peers that the attempt waits for and that stall.
+  void AddStalled(const AttemptId& id, const Attempt& attempt, std::set<DeviceId>* stalled);
+  void DoWithout(const std::set<DeviceId>& stalled);
   void FailLostAt(DeviceId peer, TimePoint pinged);
   void FinishIfComplete(const AttemptId& id);
   void AddBlame(const AttemptId& id, const Attempt::Blame& blame);
@@ -83,6 +93,9 @@ class Requester {
   Transport* transport_;
   const std::function<void(TimePoint)> wake_at_;
   const LogitBounds bounds_;
+  LogLimiter log_;
+  StallWatch stall_watch_;
+  std::map<DeviceId, int64_t> stalls_;
   Coordinator coordinator_;
   std::map<RequestId, Request> requests_;
   std::map<AttemptId, Attempt> attempts_;

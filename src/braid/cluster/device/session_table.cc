@@ -89,6 +89,20 @@ int SessionTable::open_for_peers() const {
   return static_cast<int>(entries_.size()) - CountOf(self_);
 }
 
+std::vector<DeviceId> SessionTable::AwaitedBy(const AttemptKey& key) const {
+  std::vector<DeviceId> awaited;
+  const auto it = entries_.find(key);
+  if (it == entries_.end()) return awaited;
+  for (const Part& part : it->second.parts) {
+    const auto waiting = part.ended ? std::nullopt : part.session->waiting();
+    if (!waiting) continue;
+    for (const auto& [device, local] : part.peers) {
+      if (!(waiting->missing & local).empty()) awaited.push_back(device);
+    }
+  }
+  return awaited;
+}
+
 const SessionTable::Participation* SessionTable::Find(const AttemptKey& key) const {
   const auto it = entries_.find(key);
   return it == entries_.end() ? nullptr : &it->second.participation;

@@ -53,6 +53,8 @@ class SessionTable {
   int open_sessions() const { return open_sessions_; }
   // Attempts of other requesters here.
   int open_for_peers() const;
+  // The devices whose maps this device's parts of the attempt wait for.
+  std::vector<DeviceId> AwaitedBy(const AttemptKey& key) const;
   const Participation* Find(const AttemptKey& key) const;
 
   // A map that `from` sent. INVALID_ARGUMENT when no honest device would have sent it; one of an

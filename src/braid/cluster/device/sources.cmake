@@ -13,4 +13,5 @@ list(APPEND cluster_sources
   device/requester.cc
   device/session.cc
   device/session_table.cc
+  device/stall_watch.cc
   device/start_check.cc)

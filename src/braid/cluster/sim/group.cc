@@ -37,8 +37,13 @@ void Group::Boot(Node& node) {
   device.share = node.share;
   device.incarnation = next_incarnation_++;
   device.listen = node.name + ":1";
+  bool before = true;
   for (const auto& other : nodes_) {
-    if (other->name != node.name) device.peers.push_back(other->name + ":1");
+    if (other->name == node.name) {
+      before = false;
+    } else if (before || !options_.dial_earlier_only) {
+      device.peers.push_back(other->name + ":1");
+    }
   }
   node.executor = MakeLoopExecutor(node.transport.get());
   node.controller = std::make_unique<control::RuleController>(&model_.network);

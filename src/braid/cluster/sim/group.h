@@ -21,12 +21,14 @@ struct GroupOptions {
   std::vector<GroupSet> shares;  // one device each
   Duration latency = std::chrono::microseconds(200);
   Duration jitter = std::chrono::microseconds(200);
+  // Each device dials those before it only, so that who comes back may have to wait to be dialed.
+  bool dial_earlier_only = false;
   DeviceOptions device = {};  // name, share, addresses and incarnation are set by the group
 };
 
 class Group {
  public:
-  // `model` and `oracle` outlive this. Every device listens and dials all others.
+  // `model` and `oracle` outlive this. Every device listens and dials (all others, unless the options say less).
   Group(const model::ModelFile& model, Oracle* oracle, const GroupOptions& options);
   ~Group();
 
@@ -34,6 +36,7 @@ class Group {
   const std::string& name(int i) const { return nodes_[static_cast<size_t>(i)]->name; }
   bool alive(int i) const { return nodes_[static_cast<size_t>(i)]->device != nullptr; }
   bool frozen(int i) const { return nodes_[static_cast<size_t>(i)]->frozen; }
+  Device& device(int i) { return *nodes_[static_cast<size_t>(i)]->device; }  // while alive
   MemoryNetwork& network() { return network_; }
   Judge& judge() { return judge_; }
   TimePoint Now() const { return network_.clock().Now(); }

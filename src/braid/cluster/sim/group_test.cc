@@ -77,20 +77,22 @@ TEST(LostFrameTest, AStartOrItsAnswerThatIsLostCostsAnAttemptAndNoRequest) {
 }
 
 // One door knows a device that is back before another participant does, who then reports it absent.
+// That is held against the pair of them, not against the participant who said so and does nothing.
 TEST(RejoinTest, ADeviceBackFromAKillCombinesAtEveryDoorWithinMoments) {
   const model::ModelFile model = BraidedModel(11);
   Oracle oracle(model.network);
   const int all = model::FindPoint(model.network, "g0-3");
   ASSERT_GE(all, 0);
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     Group group(model, &oracle,
                 {.seed = seed,
                  .shares = {GroupSet(0b0011), GroupSet(0b0100), GroupSet(0b1000)},
-                 .jitter = milliseconds(10)});
+                 .jitter = milliseconds(10),
+                 .dial_earlier_only = seed % 2 == 0});
     group.RunFor(seconds(2));
     const int back = static_cast<int>(seed % 3);
     group.Kill(back);
-    group.RunFor(milliseconds(300));
+    group.RunFor(milliseconds(300 + seed));
     group.Revive(back);
     for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
     const TimePoint begin = group.Now();
@@ -98,6 +100,65 @@ TEST(RejoinTest, ADeviceBackFromAKillCombinesAtEveryDoorWithinMoments) {
       group.RunFor(milliseconds(10));
     }
     EXPECT_LE(group.Now() - begin, milliseconds(400)) << "seed " << seed;
+    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  }
+}
+
+// A device is started while another one stands still: they can meet only when that one runs again,
+// long after both have met the third.
+TEST(RejoinTest, DevicesThatMeetWhenOneOfThemThawsCombineAtEveryDoorWithinMoments) {
+  const model::ModelFile model = BraidedModel(11);
+  Oracle oracle(model.network);
+  const int all = model::FindPoint(model.network, "g0-3");
+  ASSERT_GE(all, 0);
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Group group(model, &oracle,
+                {.seed = seed,
+                 .shares = {GroupSet(0b0011), GroupSet(0b0100), GroupSet(0b1000)},
+                 .jitter = milliseconds(10),
+                 .dial_earlier_only = seed % 2 == 0});
+    group.RunFor(seconds(2));
+    const int frozen = static_cast<int>(seed % 3);
+    const int restarted = static_cast<int>((seed + 1 + seed / 3 % 2) % 3);
+    group.Freeze(frozen);
+    group.RunFor(milliseconds(100));
+    group.Kill(restarted);
+    group.RunFor(milliseconds(20));
+    group.Revive(restarted);
+    group.RunFor(milliseconds(600 + seed));
+    group.Thaw(frozen);
+    const TimePoint begin = group.Now();
+    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
+    while (group.judge().answered() < group.size() && group.Now() < begin + seconds(5)) {
+      group.RunFor(milliseconds(10));
+    }
+    EXPECT_LE(group.Now() - begin, milliseconds(400)) << "seed " << seed;
+    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+  }
+}
+
+// A device that runs again starts what it was asked for meanwhile before it answers the pings of that
+// time; the others take part at its word.
+TEST(RejoinTest, ADeviceThatThawsWithARequestAtItsDoorCombinesWithinMoments) {
+  const model::ModelFile model = BraidedModel(11);
+  Oracle oracle(model.network);
+  const int all = model::FindPoint(model.network, "g0-3");
+  ASSERT_GE(all, 0);
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Group group(model, &oracle,
+                {.seed = seed, .shares = {GroupSet(0b0011), GroupSet(0b0100), GroupSet(0b1000)}});
+    group.RunFor(seconds(2));
+    const int frozen = static_cast<int>(seed % 3);
+    group.Freeze(frozen);
+    group.Submit(frozen, all, 1, seconds(3));
+    group.RunFor(milliseconds(600));
+    group.Thaw(frozen);
+    const TimePoint begin = group.Now();
+    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
+    while (group.judge().answered() < group.size() + 1 && group.Now() < begin + seconds(5)) {
+      group.RunFor(milliseconds(10));
+    }
+    EXPECT_LE(group.Now() - begin, milliseconds(200)) << "seed " << seed;
     EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
   }
 }
