@@ -24,9 +24,11 @@ struct OnnxOptions {
   std::string version;  // of the program, into the file
 };
 
-// An ONNX model (opset 13) with input `input` uint8 [N,H,W,C] pixels and outputs `logits` [N,classes]
-// (int32, in form kQdq float in the same unit) and `class` int64 [N] (the smallest index of the
-// largest logit). `network` has passed Validate; `point` is one of its points.
+// An ONNX model (opset 13) with input `input` uint8 [N,H,W,C] pixels. A classifier has the outputs
+// `logits` [N,classes] (int32, in form kQdq float in the same unit) and `class` int64 [N] (the smallest
+// index of the largest logit). A head that answers with a map has `logits` [N,H,W,C], and that of a
+// network that restores images (RestorationRadius) also `restored` uint8 [N,H,W,1], of images of any
+// size. `network` has passed Validate; `point` is one of its points.
 // RESOURCE_EXHAUSTED where the file would pass 2 GiB; UNIMPLEMENTED names what kQdq cannot express: a
 // shortcut from a channel whose multiplier is 0.
 Result<std::vector<uint8_t>> ExportOnnx(const model::Network& network,

@@ -1,5 +1,5 @@
-// Exported graphs computed by a second program (graph_run.cc) against the definition of the network.
-// ONNX Runtime itself is asked by onnxruntime_check.py.
+// Exported graphs computed by a second program (graph_run.cc) against the definition of the
+// network. ONNX Runtime itself is asked by onnxruntime_check.py.
 #include "braid/convert/export_onnx.h"
 
 #include <gtest/gtest.h>
@@ -10,6 +10,8 @@
 #include "braid/convert/graph_run.h"
 #include "braid/convert/onnx_graph.h"
 #include "braid/model/file.h"
+#include "braid/model/layer_map.h"
+#include "braid/model/restoration.h"
 #include "braid/model/test_network.h"
 #include "braid/runtime/testing/direct_network.h"
 #include "braid/runtime/testing/random_network.h"
@@ -23,10 +25,12 @@ using runtime::testing::RandomNetwork;
 
 constexpr int kImages = 3;
 
-// The point's logits by the definition, [kImages, classes].
+// The point's logits by the definition, [kImages, classes] or [kImages, H, W, classes].
 std::vector<int32_t> Expected(const Network& network, const OperatingPoint& point,
                               const std::vector<uint8_t>& pixels) {
-  std::vector<int32_t> sum(kImages * network.labels.size(), 0);
+  const model::Layer& head = network.layers[static_cast<size_t>(point.head)];
+  std::vector<int32_t> sum(
+      kImages * network.labels.size() * static_cast<size_t>(head.out_h * head.out_w), 0);
   for (const int term : point.terms) {
     const auto logits =
         runtime::testing::DirectLogitsOfBatch(network, term, point.head, pixels, kImages);
@@ -36,13 +40,13 @@ std::vector<int32_t> Expected(const Network& network, const OperatingPoint& poin
 }
 
 std::map<std::string, OnnxTensor> RunExported(const Network& network, const OperatingPoint& point,
-                                      OnnxForm form, const std::vector<uint8_t>& pixels) {
+                                              OnnxForm form, const std::vector<uint8_t>& pixels) {
   const Result<std::vector<uint8_t>> bytes =
       ExportOnnx(network, point, {.form = form, .version = "test"});
   EXPECT_TRUE(bytes.ok()) << bytes.status().ToString();
   const Result<OnnxGraph> graph = ParseOnnx(*bytes);
   EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  EXPECT_EQ(graph->outputs, (std::vector<std::string>{"logits", "class"}));
+  EXPECT_EQ(graph->outputs[0], "logits");
   OnnxTensor input;
   input.shape = {kImages, network.input_h, network.input_w, network.input_c};
   input.values.assign(pixels.begin(), pixels.end());
@@ -61,7 +65,9 @@ void ExpectEqualLogits(const Network& network) {
     ASSERT_EQ(logits.size(), expected.size()) << point.name;
     for (size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(logits[i], expected[i]) << point.name;
     const size_t classes = network.labels.size();
-    for (size_t n = 0; n < kImages; ++n) {
+    const bool map = expected.size() != kImages * classes;
+    EXPECT_EQ(values.contains("class"), !map);
+    for (size_t n = 0; n < kImages && !map; ++n) {
       const auto row = expected.begin() + static_cast<ptrdiff_t>(n * classes);
       EXPECT_EQ(values["class"].values[n],
                 std::max_element(row, row + static_cast<ptrdiff_t>(classes)) - row);
@@ -85,11 +91,9 @@ TEST(ExportOnnxTest, TheIntegerFormGivesTheSameLogits) {
 TEST(ExportOnnxTest, TheIntegerFormJoinsMapsAndKeepsFilters) {
   ExpectEqualLogits(model::MakeFormsNetwork());
   for (uint64_t seed = 1; seed <= 25; ++seed) {
-    ExpectEqualLogits(RandomNetwork(seed, {.groups = 2,
-                                           .exits = true,
-                                           .concatenations = true,
-                                           .filters = true,
-                                           .max_side = 9}));
+    ExpectEqualLogits(RandomNetwork(
+        seed,
+        {.groups = 2, .exits = true, .concatenations = true, .filters = true, .max_side = 9}));
   }
 }
 
@@ -109,9 +113,57 @@ TEST(ExportOnnxTest, RefusesToPadTheImageWithAColour) {
   network.layers[1].window.pad_top = 1;
   network.input_padding.assign(static_cast<size_t>(network.input_c), 1);
   network.input_padding[0] = 2;
-  const auto refused = ExportOnnx(network, network.points[0], {.form = OnnxForm::kInteger, .version = "test"});
+  const auto refused =
+      ExportOnnx(network, network.points[0], {.form = OnnxForm::kInteger, .version = "test"});
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().code(), StatusCode::kUnimplemented);
+}
+
+TEST(ExportOnnxTest, TheIntegerFormTakesHeadsWithAWindow) {
+  int maps = 0;
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    const Network network = RandomNetwork(
+        seed,
+        {.groups = 2, .exits = true, .concatenations = true, .map_heads = true, .max_side = 9});
+    ExpectEqualLogits(network);
+    maps += model::HasMapHead(network);
+  }
+  EXPECT_GT(maps, 5);
+  // A window that fits once, and leaves a row and a column out.
+  Network one = runtime::testing::RestoringNetwork(5, 3, 4, 4);
+  model::Layer& head = one.layers.back();
+  head.window.pad_top = head.window.pad_left = head.window.pad_bottom = head.window.pad_right = 0;
+  head.window.stride_h = head.window.stride_w = 2;
+  head.out_h = head.out_w = 1;
+  ASSERT_TRUE(model::Validate(one).ok()) << model::Validate(one).ToString();
+  ExpectEqualLogits(one);
+}
+
+TEST(ExportOnnxTest, ARestorersImageIsInTheGraph) {
+  const Network network = runtime::testing::RestoringNetwork(2, 4, 6, 5);
+  const std::vector<uint8_t> pixels = runtime::testing::RandomPixels(1, network, kImages);
+  const std::vector<int32_t> added = Expected(network, network.points[0], pixels);
+  ASSERT_EQ(added.size(), pixels.size());
+  int changed = 0, saturated = 0;
+  for (const OnnxForm form : {OnnxForm::kInteger, OnnxForm::kQdq}) {
+    auto values = RunExported(network, network.points[0], form, pixels);
+    const std::vector<double>& restored = values["restored"].values;
+    ASSERT_EQ(restored.size(), pixels.size());
+    EXPECT_EQ(values["restored"].shape, (std::vector<int64_t>{kImages, 6, 5, 1}));
+    for (size_t i = 0; i < pixels.size(); ++i) {
+      const int expected = model::RestoredPixel(pixels[i], added[i]);
+      changed += expected != pixels[i];
+      saturated += expected == 0 || expected == 255;
+      if (form == OnnxForm::kInteger) {
+        EXPECT_EQ(values["logits"].values[i], added[i]);
+        EXPECT_EQ(restored[i], expected);
+      } else {
+        EXPECT_NEAR(restored[i], expected, 3);
+      }
+    }
+  }
+  EXPECT_GT(changed, 30);
+  EXPECT_GT(saturated, 0);
 }
 
 TEST(ExportOnnxTest, TheIntegerFormAddsTerms) {
@@ -178,7 +230,8 @@ TEST(ExportOnnxTest, TheQdqFormJoinsMapsCloseToTheSameLogits) {
     ASSERT_EQ(logits.size(), expected.size());
     const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
     for (size_t i = 0; i < logits.size(); ++i) {
-      worst = std::max(worst, std::abs(logits[i] - expected[i]) / (static_cast<double>(*high) - *low));
+      worst =
+          std::max(worst, std::abs(logits[i] - expected[i]) / (static_cast<double>(*high) - *low));
     }
   }
   EXPECT_LT(worst, 0.05) << "of the logits' spread";

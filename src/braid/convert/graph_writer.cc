@@ -1,5 +1,7 @@
 #include "braid/convert/graph_writer.h"
 
+#include <array>
+
 namespace braid::convert {
 namespace {
 
@@ -70,12 +72,13 @@ void GraphWriter::Describe(onnx::ValueInfoProto& info, const std::string& name,
   info.set_name(name);
   onnx::TypeProto::Tensor* tensor = info.mutable_type()->mutable_tensor_type();
   tensor->set_elem_type(type);
-  for (const int64_t extent : shape) {
+  static constexpr std::array kFree = {"N", "H", "W"};
+  for (size_t i = 0; i < shape.size(); ++i) {
     onnx::TensorShapeProto::Dimension* dimension = tensor->mutable_shape()->add_dim();
-    if (extent < 0) {
-      dimension->set_dim_param("N");
+    if (shape[i] < 0) {
+      dimension->set_dim_param(kFree.at(i));
     } else {
-      dimension->set_dim_value(extent);
+      dimension->set_dim_value(shape[i]);
     }
   }
 }

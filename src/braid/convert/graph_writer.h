@@ -36,7 +36,8 @@ class GraphWriter {
   void SetInt(const std::string& attribute, int64_t value);
   void SetInts(const std::string& attribute, const std::vector<int64_t>& values);
 
-  // A graph input or output; an extent of -1 is the batch, called "N".
+  // A graph input or output, images or vectors; an extent of -1 is free, and called by its place:
+  // "N", "H", "W".
   void Input(const std::string& name, onnx::TensorProto::DataType type,
              const std::vector<int64_t>& shape);
   void Output(const std::string& name, onnx::TensorProto::DataType type,

@@ -41,15 +41,20 @@ std::string IntegerForm::PixelConstant(LayerIndex l, uint8_t pixel) {
 Result<std::string> IntegerForm::Input(const std::string& pixels) { return pixels; }
 
 Result<std::string> IntegerForm::Convolution(LayerIndex l) {
+  BRAID_ASSIGN_OR_RETURN(const std::string acc, MapProducts(l));
+  return Epilogue(l, acc);
+}
+
+Result<std::string> IntegerForm::MapProducts(LayerIndex l) {
   const Layer& layer = LayerAt(l);
   const SlicedWeights weights = SliceWeights(network_, layer, sub_network_.groups);
   const std::string w = graph_.Int8(Name(l, "weights"), weights.shape, weights.values);
   BRAID_ASSIGN_OR_RETURN(const Reading reading, ReadForWindow(l));
-  const std::string acc =
+  std::string acc =
       graph_.Node("ConvInteger", {reading.value, w, Zero(reading.kind)}, Name(l, "acc"));
   SetWindow(layer.window, !reading.padded);
   if (weights.filter_groups > 1) graph_.SetInt("group", weights.filter_groups);
-  return Epilogue(l, acc);
+  return acc;
 }
 
 Result<std::string> IntegerForm::SumPool(LayerIndex l) {
@@ -57,10 +62,9 @@ Result<std::string> IntegerForm::SumPool(LayerIndex l) {
   const auto channels = static_cast<int64_t>(Channels(l).size());
   const model::Window& window = layer.window;
   const std::vector<int64_t> shape = {channels, 1, window.kernel_h, window.kernel_w};
-  const std::string ones =
-      graph_.Int8(Name(l, "ones"), shape,
-                  std::vector<int8_t>(
-                      static_cast<size_t>(channels * window.kernel_h * window.kernel_w), 1));
+  const std::string ones = graph_.Int8(
+      Name(l, "ones"), shape,
+      std::vector<int8_t>(static_cast<size_t>(channels * window.kernel_h * window.kernel_w), 1));
   const std::string acc =
       graph_.Node("ConvInteger", {Map(layer.input), ones, ZeroOf(layer.input)}, Name(l, "acc"));
   SetWindow(window, true);
@@ -78,9 +82,22 @@ Result<std::string> IntegerForm::MaxPool(LayerIndex l) {
 }
 
 Result<std::string> IntegerForm::Head(LayerIndex l) {
-  const Layer& layer = LayerAt(l);
   const LayerTables& tables = TablesAt(l);
-  const SlicedWeights weights = SliceWeights(network_, layer, sub_network_.groups);
+  const auto classes = static_cast<int64_t>(LayerAt(l).Channels());
+  const bool map = HasWindow(l);
+  BRAID_ASSIGN_OR_RETURN(const std::string acc, map ? MapProducts(l) : VectorProducts(l));
+  const std::vector<int64_t> each =
+      map ? std::vector<int64_t>{1, classes, 1, 1} : std::vector<int64_t>{classes};
+  const std::string bias = graph_.Int32(Name(l, "bias"), each, tables.bias);
+  const std::string sum = graph_.Node("Add", {acc, bias}, Name(l, "wide"));
+  const std::string clamped = Clamp(l, "range", sum, {}, {-tables.clamp}, {tables.clamp});
+  const std::string logits =
+      MultiplyAndShift(l, "logits", clamped, each, tables.mul, tables.shift, false);
+  return map ? AnswerOf(l, logits) : logits;
+}
+
+Result<std::string> IntegerForm::VectorProducts(LayerIndex l) {
+  const SlicedWeights weights = SliceWeights(network_, LayerAt(l), sub_network_.groups);
   const auto classes = static_cast<size_t>(weights.shape[0]);
   const size_t depth = weights.values.size() / classes;
   std::vector<int8_t> columns(weights.values.size());  // [depth, classes]
@@ -91,13 +108,7 @@ Result<std::string> IntegerForm::Head(LayerIndex l) {
       Name(l, "weights"), {static_cast<int64_t>(depth), static_cast<int64_t>(classes)}, columns);
   const Reading reading = Read(l);
   const std::string flat = graph_.Node("Flatten", {reading.value}, Name(l, "flat"));
-  const std::string acc =
-      graph_.Node("MatMulInteger", {flat, w, Zero(reading.kind)}, Name(l, "acc"));
-  const std::vector<int64_t> row = {static_cast<int64_t>(classes)};
-  const std::string bias = graph_.Int32(Name(l, "bias"), row, tables.bias);
-  const std::string sum = graph_.Node("Add", {acc, bias}, Name(l, "wide"));
-  const std::string clamped = Clamp(l, "range", sum, {}, {-tables.clamp}, {tables.clamp});
-  return MultiplyAndShift(l, "logits", clamped, row, tables.mul, tables.shift, false);
+  return graph_.Node("MatMulInteger", {flat, w, Zero(reading.kind)}, Name(l, "acc"));
 }
 
 std::string IntegerForm::Clamp(LayerIndex l, const std::string& what, const std::string& value,
@@ -136,9 +147,8 @@ std::string IntegerForm::Epilogue(LayerIndex l, const std::string& accumulator) 
   if (layer.shortcut != model::kNoLayer) {
     const std::string u = Clamp(l, "shortcut", Wide(layer.shortcut), {}, {-tables.shortcut_clamp},
                                 {tables.shortcut_clamp});
-    const std::string r =
-        MultiplyAndShift(l, "rescaled", u, shape, Pick(tables.shortcut_mul, channels),
-                         tables.shortcut_shift, false);
+    const std::string r = MultiplyAndShift(
+        l, "rescaled", u, shape, Pick(tables.shortcut_mul, channels), tables.shortcut_shift, false);
     v = graph_.Node("Add", {v, r}, Name(l, "added"));
   }
   Wide(l) = v;
@@ -153,8 +163,8 @@ std::string IntegerForm::Epilogue(LayerIndex l, const std::string& accumulator) 
   }
   const std::string clamped = Clamp(l, "bound", v, shape, low, high);
   // After the clamp of a ReLU the product's sign is that of mul times that of the value: positive.
-  std::string y = MultiplyAndShift(l, "integer", clamped, shape, mul,
-                                   kernels::kRequantizationShift, relu);
+  std::string y =
+      MultiplyAndShift(l, "integer", clamped, shape, mul, kernels::kRequantizationShift, relu);
   if (!relu) {
     const std::string offset = graph_.Int32(Name(l, "offset"), {}, {128});
     y = graph_.Node("Add", {y, offset}, Name(l, "shifted"));

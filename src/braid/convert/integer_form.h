@@ -5,8 +5,8 @@
 
 namespace braid::convert {
 
-// Maps are uint8: u7 with the zero point 0, s8 with 128. Floor divisions by 2^s are (p - p mod 2^s) /
-// 2^s, since ONNX divides towards 0 and shifts unsigned numbers only.
+// Maps are uint8: u7 with the zero point 0, s8 with 128. Floor divisions by 2^s are (p - p mod 2^s)
+// / 2^s, since ONNX divides towards 0 and shifts unsigned numbers only.
 class IntegerForm final : public TermWriter {
  public:
   IntegerForm(const model::Network& network, int sub_network, int term, GraphWriter& graph);
@@ -22,6 +22,10 @@ class IntegerForm final : public TermWriter {
   std::string PixelConstant(model::LayerIndex l, uint8_t pixel) override;
   std::string Joined(model::LayerIndex l, const std::string& value, ElementKind kind) override;
 
+  // Accumulators of a layer with a window, [N,C,H,W], and of a head that reads its map whole,
+  // [N,C].
+  Result<std::string> MapProducts(model::LayerIndex l);
+  Result<std::string> VectorProducts(model::LayerIndex l);
   // The constant of the zero point of maps of `kind`.
   const std::string& Zero(ElementKind kind) const;
   const std::string& ZeroOf(model::LayerIndex l) const { return Zero(KindOf(l)); }

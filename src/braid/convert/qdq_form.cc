@@ -36,8 +36,8 @@ QdqForm::Parameters QdqForm::Quantized(LayerIndex l, int shift, std::vector<int6
   for (size_t c = 0; c < channels.size(); ++c) {
     const int32_t mul = tables.mul[channels[c]];
     // A scale must be positive; mul = 0 gives 0, as weights and bias of 0 do.
-    scales.push_back(
-        static_cast<float>(std::ldexp(mul == 0 ? 1.0 : std::abs(static_cast<double>(mul)), -shift)));
+    scales.push_back(static_cast<float>(
+        std::ldexp(mul == 0 ? 1.0 : std::abs(static_cast<double>(mul)), -shift)));
     const int sign = mul == 0 ? 0 : mul < 0 ? -1 : 1;
     for (size_t i = c * depth; i < (c + 1) * depth; ++i) {
       weights.values[i] = static_cast<int8_t>(sign * weights.values[i]);
@@ -54,8 +54,7 @@ QdqForm::Parameters QdqForm::Quantized(LayerIndex l, int shift, std::vector<int6
   const std::string bias_zero =
       graph_.Int32(Name(l, "bias_zero"), {count}, std::vector<int32_t>(channels.size(), 0));
   Parameters parameters;
-  parameters.weights =
-      graph_.Node("DequantizeLinear", {w, scale, weight_zero}, Name(l, "weights"));
+  parameters.weights = graph_.Node("DequantizeLinear", {w, scale, weight_zero}, Name(l, "weights"));
   graph_.SetInt("axis", 0);
   parameters.bias = graph_.Node("DequantizeLinear", {b, scale, bias_zero}, Name(l, "bias"));
   graph_.SetInt("axis", 0);
@@ -79,14 +78,19 @@ std::string QdqForm::PerChannelFloat(LayerIndex l, const std::string& what,
   return graph_.Float(Name(l, what), {1, static_cast<int64_t>(values.size()), 1, 1}, values);
 }
 
+Result<std::string> QdqForm::MapSums(LayerIndex l, int shift) {
+  const Parameters parameters = Quantized(l, shift, {});
+  BRAID_ASSIGN_OR_RETURN(const Reading reading, ReadForWindow(l));
+  std::string sums =
+      graph_.Node("Conv", {reading.value, parameters.weights, parameters.bias}, Name(l, "wide"));
+  SetWindow(LayerAt(l).window, !reading.padded);
+  if (parameters.filter_groups > 1) graph_.SetInt("group", parameters.filter_groups);
+  return sums;
+}
+
 Result<std::string> QdqForm::Convolution(LayerIndex l) {
   const Layer& layer = LayerAt(l);
-  const Parameters parameters = Quantized(l, kernels::kRequantizationShift, {});
-  BRAID_ASSIGN_OR_RETURN(const Reading reading, ReadForWindow(l));
-  std::string value = graph_.Node(
-      "Conv", {reading.value, parameters.weights, parameters.bias}, Name(l, "wide"));
-  SetWindow(layer.window, !reading.padded);
-  if (parameters.filter_groups > 1) graph_.SetInt("group", parameters.filter_groups);
+  BRAID_ASSIGN_OR_RETURN(std::string value, MapSums(l, kernels::kRequantizationShift));
   if (layer.shortcut != model::kNoLayer) {
     BRAID_ASSIGN_OR_RETURN(const std::string shortcut, Shortcut(l));
     value = graph_.Node("Add", {value, shortcut}, Name(l, "added"));
@@ -106,8 +110,9 @@ Result<std::string> QdqForm::Shortcut(LayerIndex l) {
     const double from = source.mul[c];
     if (from == 0) {
       return Unimplemented("layer '" + layer.name + "': the shortcut's channel " +
-                           std::to_string(c) + " has the multiplier 0 in its own layer; only the "
-                                               "integer form can express that");
+                           std::to_string(c) +
+                           " has the multiplier 0 in its own layer; only the "
+                           "integer form can express that");
     }
     const double limit = std::abs(from) * std::ldexp(tables.shortcut_clamp, -24);
     limits.push_back(static_cast<float>(limit));
@@ -154,27 +159,36 @@ Result<std::string> QdqForm::MaxPool(LayerIndex l) {
 }
 
 Result<std::string> QdqForm::Head(LayerIndex l) {
-  const Layer& layer = LayerAt(l);
   const LayerTables& tables = TablesAt(l);
-  const SlicedWeights weights = SliceWeights(network_, layer, sub_network_.groups);
-  const int64_t classes = weights.shape[0];
-  const int64_t depth = static_cast<int64_t>(weights.values.size()) / classes;
-  const Parameters parameters = Quantized(l, tables.shift, {classes, depth});
-  const std::string flat = graph_.Node("Flatten", {Read(l).value}, Name(l, "flat"));
-  const std::string logits =
-      graph_.Node("Gemm", {flat, parameters.weights, parameters.bias}, Name(l, "wide"));
-  graph_.SetInt("transB", 1);
+  const auto classes = static_cast<int64_t>(LayerAt(l).Channels());
+  const bool map = HasWindow(l);
+  BRAID_ASSIGN_OR_RETURN(const std::string wide, map ? MapSums(l, tables.shift) : VectorSums(l));
   std::vector<float> low, high;
   for (const int32_t mul : tables.mul) {
-    const double limit = std::ldexp(std::abs(static_cast<double>(mul)) * tables.clamp,
-                                    -tables.shift);
+    const double limit =
+        std::ldexp(std::abs(static_cast<double>(mul)) * tables.clamp, -tables.shift);
     low.push_back(static_cast<float>(-limit));
     high.push_back(static_cast<float>(limit));
   }
-  const std::string least = graph_.Float(Name(l, "low"), {classes}, low);
-  const std::string most = graph_.Float(Name(l, "high"), {classes}, high);
-  const std::string raised = graph_.Node("Max", {logits, least}, Name(l, "raised"));
-  return graph_.Node("Min", {raised, most}, Name(l, "logits"));
+  const std::vector<int64_t> each =
+      map ? std::vector<int64_t>{1, classes, 1, 1} : std::vector<int64_t>{classes};
+  const std::string least = graph_.Float(Name(l, "low"), each, low);
+  const std::string most = graph_.Float(Name(l, "high"), each, high);
+  const std::string raised = graph_.Node("Max", {wide, least}, Name(l, "raised"));
+  const std::string logits = graph_.Node("Min", {raised, most}, Name(l, "logits"));
+  return map ? AnswerOf(l, logits) : logits;
+}
+
+Result<std::string> QdqForm::VectorSums(LayerIndex l) {
+  const SlicedWeights weights = SliceWeights(network_, LayerAt(l), sub_network_.groups);
+  const int64_t classes = weights.shape[0];
+  const int64_t depth = static_cast<int64_t>(weights.values.size()) / classes;
+  const Parameters parameters = Quantized(l, TablesAt(l).shift, {classes, depth});
+  const std::string flat = graph_.Node("Flatten", {Read(l).value}, Name(l, "flat"));
+  std::string sums =
+      graph_.Node("Gemm", {flat, parameters.weights, parameters.bias}, Name(l, "wide"));
+  graph_.SetInt("transB", 1);
+  return sums;
 }
 
 std::string QdqForm::Requantize(LayerIndex l, const std::string& value) {

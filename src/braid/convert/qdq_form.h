@@ -6,9 +6,9 @@
 namespace braid::convert {
 
 // Real units: one step of a map is 1.0, so that every map has the scale 1 (zero point 0 for u7, 128
-// for s8), and the scale of a channel's weights is |mul| / 2^24; a negative multiplier turns the signs
-// of weights and bias. Braid rounds halves up, ONNX to even, and runtimes multiply in float: maps may
-// differ by one step now and then.
+// for s8), and the scale of a channel's weights is |mul| / 2^24; a negative multiplier turns the
+// signs of weights and bias. Braid rounds halves up, ONNX to even, and runtimes multiply in float:
+// maps may differ by one step now and then.
 class QdqForm final : public TermWriter {
  public:
   QdqForm(const model::Network& network, int sub_network, int term, GraphWriter& graph);
@@ -30,6 +30,10 @@ class QdqForm final : public TermWriter {
     int64_t filter_groups = 1;
   };
   Parameters Quantized(model::LayerIndex l, int shift, std::vector<int64_t> weight_shape);
+  // Sums with their bias, in units of 2^-shift: of a layer with a window, [N,C,H,W], and of a head
+  // that reads its map whole, [N,C].
+  Result<std::string> MapSums(model::LayerIndex l, int shift);
+  Result<std::string> VectorSums(model::LayerIndex l);
   std::string PerChannelFloat(model::LayerIndex l, const std::string& what,
                               const std::vector<float>& values);
   // The real value of the earlier convolution's accumulator, in this layer's units.

@@ -60,7 +60,8 @@ Result<TermWriter::Reading> TermWriter::ReadForWindow(LayerIndex l) {
   if (padding.empty() || !image || !Padded(layer.window)) return Read(l);
   const bool one = std::ranges::all_of(padding, [&](uint8_t p) { return p == padding[0]; });
   if (!one || inputs.size() > 1) {
-    return Unimplemented("layer '" + layer.name + "': pads the image with a pixel that is not gray, or " +
+    return Unimplemented("layer '" + layer.name +
+                         "': pads the image with a pixel that is not gray, or " +
                          "beside another map; ONNX pads with one number");
   }
   Reading reading = Read(l);
@@ -69,12 +70,16 @@ Result<TermWriter::Reading> TermWriter::ReadForWindow(LayerIndex l) {
   return reading;
 }
 
+std::string TermWriter::AnswerOf(LayerIndex head, const std::string& logits) {
+  if (AnswersWithMap(LayerAt(head))) return logits;
+  return graph_.Node("Flatten", {logits}, Name(head, "row"));
+}
+
 void TermWriter::SetWindow(const model::Window& window, bool pads) {
   graph_.SetInts("kernel_shape", {window.kernel_h, window.kernel_w});
   graph_.SetInts("strides", {window.stride_h, window.stride_w});
   if (pads && Padded(window)) {
-    graph_.SetInts("pads",
-                   {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right});
+    graph_.SetInts("pads", {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right});
   }
 }
 

@@ -15,12 +15,16 @@
 
 namespace braid::convert {
 
+// Whether a head answers every place of a map.
+inline bool AnswersWithMap(const model::Layer& head) { return head.out_h != 1 || head.out_w != 1; }
+
 class TermWriter {
  public:
   virtual ~TermWriter() = default;
 
   // Adds the layers that `head` needs. `input` is the value that holds the pixels, uint8 [N,C,H,W].
-  // Returns the value that holds the logits.
+  // Returns the value that holds the logits, [N,classes] or, of a head that answers with a map,
+  // [N,classes,H,W].
   Result<std::string> Write(const std::string& input, model::LayerIndex head);
 
  protected:
@@ -58,6 +62,10 @@ class TermWriter {
   static std::vector<int64_t> PerChannel(const std::vector<size_t>& channels) {
     return {1, static_cast<int64_t>(channels.size()), 1, 1};
   }
+  // Whether the head reads its map in a window, as a convolution does, instead of whole.
+  bool HasWindow(model::LayerIndex l) const {
+    return LayerAt(l).window != model::Window{} || AnswersWithMap(LayerAt(l));
+  }
   static bool Padded(const model::Window& w) {
     return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
   }
@@ -70,6 +78,8 @@ class TermWriter {
   Reading Read(model::LayerIndex l);
   // As Read, for a convolution: an image that is not padded with 0 comes with its padding.
   Result<Reading> ReadForWindow(model::LayerIndex l);
+  // [N,classes,H,W] as the head's answer: one place alone is a row.
+  std::string AnswerOf(model::LayerIndex head, const std::string& logits);
   // A scalar constant in the form of the image's map.
   virtual std::string PixelConstant(model::LayerIndex l, uint8_t pixel) = 0;
   // A u7 map in the form of an s8 one, for layers that read maps of both kinds.
@@ -94,7 +104,8 @@ class TermWriter {
  private:
   std::vector<std::string> maps_;   // [layers]
   std::vector<std::string> wides_;  // [layers] convolutions before requantization
-  std::map<std::vector<model::LayerIndex>, Reading> joined_;  // several layers may read the same maps
+  std::map<std::vector<model::LayerIndex>, Reading>
+      joined_;  // several layers may read the same maps
 };
 
 }  // namespace braid::convert
