@@ -5,6 +5,7 @@ usage: onnxruntime_check.py BRAID MODELS_FOLDER [IMAGES]
 
 The integer form must give equal logits, the QDQ form the same class on at least 99.9 % of the images,
 99.5 % where the network has a residual backbone: more layers whose roundings differ (docs/onnx.md).
+A restorer's image must be equal, or differ by 2 gray levels at most.
 Pictures are MNIST's and CIFAR-10's test images where a folder of $BRAID_DATA has them; the generated
 `digits` stand in for MNIST. Exit code 77: skipped, since onnxruntime or numpy is missing ($BRAID_PYTHON may name an interpreter that has them).
 """
@@ -94,6 +95,31 @@ def check(model, point, form, pixels, expected, folder, least):
     return passed
 
 
+def check_restorer(model, image, folder):
+    """The graph's restored image against that of `braid restore`."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools"))
+    from code_images import read_png, write_png
+    height, width = image.shape
+    picture, restored, path = (os.path.join(folder, name) for name in ("a.png", "b.png", "point.onnx"))
+    write_png(picture, width, height, image.tobytes())
+    braid("restore", "--model", model, picture, "--out", restored)
+    expected = np.frombuffer(read_png(restored)[3], np.uint8).reshape(height, width).astype(int)
+    passed = True
+    for form in ("integer", "qdq"):
+        braid("export", model, "--point", "g0-3", "--form", form, "--out", path)
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        got = session.run(["restored"], {"input": image[None, :, :, None]})[0][0, :, :, 0]
+        difference = np.abs(got.astype(int) - expected)
+        most = 0 if form == "integer" else 2
+        passed &= int(difference.max()) <= most
+        print(f"{os.path.basename(model)} {form}: {height}x{width}, {float(np.mean(difference == 0)):.4%} of the "
+              f"pixels equal, largest difference {difference.max()}"
+              f"{'' if difference.max() <= most else '  FAILED'}", flush=True)
+    return passed
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         environment = dict(os.environ)
@@ -133,6 +159,12 @@ def main():
                     expected = np.array([image["logits"] for image in report["images"]])
                     for form in ("integer", "qdq"):
                         passed &= check(model, point, form, pixels, expected, folder, least)
+        restorer = os.path.join(MODELS, "static_vrcnn_t91-hevc37_s1.braid")
+        if os.path.exists(restorer):
+            # Pictures beside each other, as one.
+            side = sets[0][2][:64].reshape(8, 8, 28, 28)
+            passed &= check_restorer(restorer, np.ascontiguousarray(
+                side.transpose(0, 2, 1, 3).reshape(224, 224)), folder)
         return 0 if passed else 1
 
 
