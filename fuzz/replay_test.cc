@@ -1,5 +1,5 @@
 // Every fuzz target over its own seeds and over regressions/TARGET/, where each input that once
-// broke something is kept: what fuzzing found stays found, in every build.
+// broke something is kept, and what no seed makes: what fuzzing found stays found, in every build.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -3,8 +3,9 @@
 
   tools/float_onnx.py CHECKPOINT.safetensors OUT.onnx
 
-Takes `--recipe static` on the backbones cnn (three 3x3 convolutions with ReLU and a linear layer) and
-resnetN. The network's input is (pixel - 128) / 64. Bounds are left out: train with `--bounded-from 1`,
+Takes `--recipe static` on the backbones cnn (three 3x3 convolutions with ReLU and a linear layer),
+resnetN, vdsrN and vrcnn, which add what they compute to their input. The network's input is
+(pixel - 128) / 64, and so is the image of the last two. Bounds are left out: train with `--bounded-from 1`,
 so that the network has never seen one.
 """
 import json
@@ -19,8 +20,8 @@ def read(path):
         size = struct.unpack("<Q", file.read(8))[0]
         header, data = json.loads(file.read(size)), file.read()
     recipe = json.loads(header.pop("__metadata__")["recipe"])
-    if recipe["family"] != "static" or not recipe["backbone"].startswith(("cnn", "resnet")):
-        sys.exit(f"{path}: not the family static on the backbone cnn or resnetN")
+    if recipe["family"] != "static" or not recipe["backbone"].startswith(("cnn", "resnet", "vdsr", "vrcnn")):
+        sys.exit(f"{path}: not the family static on the backbone cnn, resnetN, vdsrN or vrcnn")
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
@@ -52,16 +53,18 @@ def tensor(name, shape, values):
                 blob(9, struct.pack(f"<{len(values)}f", *values)))
 
 
-def node(op, inputs, output, **ints):
+def node(op, inputs, output, **attributes):
+    """Attributes: whole numbers, or lists of them."""
     attributes = b"".join(
-        blob(5, blob(1, key) + b"".join(number(8, v) for v in values) + number(20, 7))
-        for key, values in ints.items())
+        blob(5, blob(1, key) + (number(3, v) + number(20, 2) if isinstance(v, int) else
+                                b"".join(number(8, each) for each in v) + number(20, 7)))
+        for key, v in attributes.items())
     return blob(1, b"".join(blob(1, i) for i in inputs) + blob(2, output) + blob(3, output) +
                 blob(4, op) + attributes)
 
 
 def value(field, name, dims):
-    shape = b"".join(blob(1, number(1, d) if d else blob(2, "N")) for d in dims)
+    shape = b"".join(blob(1, number(1, d) if d else blob(2, free)) for d, free in zip(dims, "NCHW"))
     return blob(field, blob(1, name) + blob(2, blob(1, number(1, 1) + blob(2, shape))))
 
 
@@ -125,16 +128,44 @@ def resnet(graph):
     return graph.node("GlobalAveragePool", [last], "pool")
 
 
-def main():
-    source, out = sys.argv[1:3]
-    graph = Graph(read(source))
+def vdsr(graph):
+    last, number = "input", 1
+    while f"conv{number}/weight" in graph.tensors:
+        last = graph.relu(graph.conv(f"conv{number}", last, 1))
+        number += 1
+    return last
+
+
+def vrcnn(graph):
+    last = graph.relu(graph.conv("conv1", "input", 1))
+    for pair in (("conv2/5x5", "conv2/3x3"), ("conv3/3x3", "conv3/1x1")):
+        maps = [graph.relu(graph.conv(layer, last, 1)) for layer in pair]
+        last = graph.node("Concat", maps, pair[0] + "_both", axis=1)
+    return last
+
+
+def restorer(graph):
+    last = (vrcnn if "conv2/5x5/weight" in graph.tensors else vdsr)(graph)
+    graph.node("Add", ["input", graph.conv("residual", last, 1)], "image")
+    image = [0, 1, 0, 0]
+    return blob(2, "restorer") + graph.weights + value(11, "input", image) + value(12, "image", image)
+
+
+def classifier(graph):
     residual = "stem/weight" in graph.tensors
     graph.head((resnet if residual else cnn)(graph))
     classes, _, side, _ = graph.tensors["head/weight"][0]
     channels = graph.tensors["stem/weight" if residual else "conv1/weight"][0][1]
     side = 32 if residual else 4 * side  # a mean over the whole map takes any side
-    body = (graph.nodes + blob(2, "resnet" if residual else "cnn") + graph.weights +
+    return (blob(2, "resnet" if residual else "cnn") + graph.weights +
             value(11, "input", [0, channels, side, side]) + value(12, "logits", [0, classes]))
+
+
+def main():
+    source, out = sys.argv[1:3]
+    graph = Graph(read(source))
+    rest = (restorer if "residual/weight" in graph.tensors else classifier)(graph)
+    body = graph.nodes + rest
     model = number(1, 8) + blob(2, "braid") + blob(7, body) + blob(8, number(2, 13))
     with open(out, "wb") as file:
         file.write(model)

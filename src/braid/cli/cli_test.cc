@@ -243,6 +243,28 @@ TEST_F(CliTest, ImportsOnnx) {
   EXPECT_FALSE(std::filesystem::exists(In("j.braid")));
 }
 
+TEST_F(CliTest, ImportTakesTheMiddleOfLargerPictures) {
+  const std::string onnx = std::string(BRAID_ONNX) + "/digits_resnet.onnx";
+  std::filesystem::create_directories(In("pictures"));
+  for (int i = 0; i < 4; ++i) {
+    std::vector<uint8_t> pixels(36 * 40 * 3);
+    for (size_t p = 0; p < pixels.size(); ++p) pixels[p] = static_cast<uint8_t>(p * 7 + p / 9 * 31);
+    const auto png = data::EncodePng(pixels, {.height = 36, .width = 40, .channels = 3});
+    ASSERT_TRUE(WriteFileAtomically(In("pictures/" + std::to_string(i) + ".png"), *png).ok());
+  }
+  const std::string common = "import --json --mean 128 --std 64 --calibration-folder " +
+                             In("pictures") + " --out " + In("c.braid") + " " + onnx;
+  EXPECT_EQ(Run(common + " --size 28,28,1").code, 1) << "of another size";
+  const Outcome small = Run(common + " --size 40,40,1 --crop");
+  EXPECT_EQ(small.code, 1);
+  EXPECT_THAT(small.err, HasSubstr("36x40x1 pixels, and --size wants 40x40x1 of them"));
+  EXPECT_FALSE(std::filesystem::exists(In("c.braid")));
+  const Outcome outcome = Run(common + " --size 28,28,1 --crop");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.Report()["calibration_images"], 4);
+  EXPECT_TRUE(outcome.Report()["same_pixels"].is_null()) << "a classifier";
+}
+
 TEST_F(CliTest, QuantizesInTheSchemesThatItCompares) {
   const std::string onnx = std::string(BRAID_ONNX) + "/digits_resnet.onnx";
   const std::string common = "quantize --json --mean 128 --std 64 --limit 16 --data digits --test 20 ";

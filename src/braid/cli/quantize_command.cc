@@ -1,4 +1,4 @@
-// braid quantize, also called braid import: an ONNX classifier to an integer model, with the user's
+// braid quantize, also called braid import: an ONNX network to an integer model, with the user's
 // pictures, or measured in one of the schemes that it is compared with. Layer: cli.
 #include <fmt/format.h>
 
@@ -16,6 +16,7 @@
 #include "braid/convert/onnx_graph.h"
 #include "braid/convert/scheme_report.h"
 #include "braid/data/image_file.h"
+#include "braid/data/super_resolution/luma_image.h"
 #include "braid/model/file.h"
 
 namespace braid::cli {
@@ -41,11 +42,39 @@ struct Options {
   DataOptions data = CalibrationDefaults();
   std::string folder;
   std::vector<int> size;  // height, width, channels: for a folder
+  bool crop = false;
   convert::ImportOptions import = PixelsToOne();
   std::string steps = "channel", scheme = "bounded";
   int test = 0;  // images of the test split
   bool json = false;
 };
+
+// The middle of a picture, of its luma where one channel is wanted: what networks that restore images
+// are calibrated with.
+Result<std::vector<uint8_t>> MiddleOf(const std::string& file, const data::ImageSize& size) {
+  BRAID_ASSIGN_OR_RETURN(data::Picture picture, data::ReadPicture(file));
+  if (picture.size.channels == 3 && size.channels == 1) {
+    picture.pixels = data::LumaOfRgb(picture.pixels);
+    picture.size.channels = 1;
+  }
+  if (picture.size.channels != size.channels || picture.size.height < size.height ||
+      picture.size.width < size.width) {
+    return InvalidArgument(fmt::format("{}: {}x{}x{} pixels, and --size wants {}x{}x{} of them", file,
+                                       picture.size.height, picture.size.width, picture.size.channels,
+                                       size.height, size.width, size.channels));
+  }
+  const auto channels = static_cast<size_t>(size.channels);
+  const auto top = static_cast<size_t>((picture.size.height - size.height) / 2);
+  const auto left = static_cast<size_t>((picture.size.width - size.width) / 2);
+  const size_t row = static_cast<size_t>(size.width) * channels;
+  std::vector<uint8_t> middle;
+  for (size_t y = 0; y < static_cast<size_t>(size.height); ++y) {
+    const size_t first = ((top + y) * static_cast<size_t>(picture.size.width) + left) * channels;
+    middle.insert(middle.end(), picture.pixels.begin() + static_cast<ptrdiff_t>(first),
+                  picture.pixels.begin() + static_cast<ptrdiff_t>(first + row));
+  }
+  return middle;
+}
 
 // Pictures of `folder`, in the order of their names.
 Result<data::Dataset> ReadFolder(const Options& options) {
@@ -66,10 +95,10 @@ Result<data::Dataset> ReadFolder(const Options& options) {
     files.resize(static_cast<size_t>(options.data.limit));
   }
   for (const std::string& file : files) {
-    BRAID_ASSIGN_OR_RETURN(
-        const std::vector<uint8_t> pixels,
-        data::ReadImageFile(file, {.height = set.height, .width = set.width,
-                                   .channels = set.channels}));
+    const data::ImageSize size = {
+        .height = set.height, .width = set.width, .channels = set.channels};
+    BRAID_ASSIGN_OR_RETURN(const std::vector<uint8_t> pixels,
+                           options.crop ? MiddleOf(file, size) : data::ReadImageFile(file, size));
     set.images.insert(set.images.end(), pixels.begin(), pixels.end());
     ++set.count;
   }
@@ -106,10 +135,16 @@ void PrintLayers(const Json& layers) {
 
 void Print(const Json& report) {
   if (report.contains("model")) {
-    fmt::print("{}: {} of {} pictures have the float network's class\n",
-               report["model"].get<std::string>(),
-               std::lround(report["same_class"].get<double>() * report["compared"].get<double>()),
-               report["compared"].get<int>());
+    if (report["same_class"].is_null()) {
+      fmt::print("{}: restores images; {:.2f} % of the pixels of {} pictures are the float network's\n",
+                 report["model"].get<std::string>(), 100 * report["same_pixels"].get<double>(),
+                 report["compared"].get<int>());
+    } else {
+      fmt::print("{}: {} of {} pictures have the float network's class\n",
+                 report["model"].get<std::string>(),
+                 std::lround(report["same_class"].get<double>() * report["compared"].get<double>()),
+                 report["compared"].get<int>());
+    }
     PrintLayers(report["layers"]);
     if (const auto offset = report["padding_offset"].get<double>(); offset > 0) {
       fmt::print("note: the network pads with 0, Braid with the nearest pixel, which is {:.3g} off: "
@@ -164,7 +199,8 @@ Status WriteModel(const Options& options, const std::vector<uint8_t>& onnx,
   report["model_digest"] = written.digest;
   report["network"] = imported->network.name;
   report["compared"] = imported->compared;
-  report["same_class"] = imported->same_class;
+  report["same_class"] = imported->restores ? Json() : Json(imported->same_answers);
+  report["same_pixels"] = imported->restores ? Json(imported->same_answers) : Json();
   report["padding_offset"] = imported->padding_offset;
   report["layers"] = DescribeLayers(imported->layers);
   return OkStatus();
@@ -236,7 +272,7 @@ Status Quantize(Options options) {
 
 void AddQuantizeCommand(CLI::App& program, Work& work) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("quantize", "Make an integer model of an ONNX classifier");
+  CLI::App* command = program.add_subcommand("quantize", "Make an integer model of an ONNX network");
   command->alias("import");
   command->add_option("onnx", options->onnx, "The .onnx file")->required()->type_name("FILE");
   CLI::Option* out = command->add_option("--out", options->out, "The .braid file to write")
@@ -251,6 +287,9 @@ void AddQuantizeCommand(CLI::App& program, Work& work) {
       ->expected(3)
       ->needs(folder)
       ->check(CLI::Range(1, 16384));
+  command->add_flag("--crop", options->crop,
+                    "Take the middle of larger pictures, and the luma of colour ones for one channel")
+      ->needs(folder);
   command->add_option("--split", options->data.split, "train or test")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();

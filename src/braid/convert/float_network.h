@@ -1,4 +1,4 @@
-// What an ONNX classifier becomes on its way to integers: layers of a Braid network with real weights.
+// What an ONNX network becomes on its way to integers: layers of a Braid network with real weights.
 // Layer: convert.
 #pragma once
 
@@ -40,6 +40,9 @@ struct FloatLayer {
 
 struct FloatNetwork {
   std::vector<FloatLayer> layers;  // 0: the input; the last one is the head
+  // What becomes of the head's answer: it tells classes (0), or restores the image, which it is added
+  // to (1) or, in the graph, taken from (-1: the head's weights have the sign of what is added).
+  int image_sign = 0;
   InputScaling scaling;
   bool nhwc = false;  // how the graph takes its input
   // [channels] what pads the image, in the integers' unit, pixel - 128: where x is 0, as the graph
@@ -53,7 +56,7 @@ struct FloatNetwork {
 // `padding` as pixels, [channels], the nearest that there are; empty where all are 128.
 std::vector<uint8_t> PaddingPixels(const FloatNetwork& network);
 
-// Reads a classifier off `graph`; docs/onnx.md lists operators and forms. `scaling` has one entry or
+// Reads a classifier, or a network that restores images, off `graph`; docs/onnx.md lists operators and forms. `scaling` has one entry or
 // one for each channel. UNIMPLEMENTED names the node that cannot be taken and says why.
 Result<FloatNetwork> LowerGraph(const OnnxGraph& graph, const InputScaling& scaling, int height,
                                 int width, int channels);

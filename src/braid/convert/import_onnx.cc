@@ -10,6 +10,7 @@
 #include "braid/kernels/path.h"
 #include "braid/model/cost.h"
 #include "braid/model/file.h"
+#include "braid/model/restoration.h"
 #include "braid/verify/recording.h"
 #include "braid/verify/test_vectors.h"
 
@@ -76,6 +77,18 @@ std::string CardOf(const ImportOptions& options, const Pictures& pictures) {
   return card.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Share of the pixels to which both add the same gray level; what is added is in units of `level` a
+// gray level.
+double SamePixels(std::span<const uint8_t> pixels, const std::vector<double>& got,
+                  const std::vector<double>& expected, double level) {
+  const auto restored = [&](size_t i, const std::vector<double>& added) {
+    return std::clamp(std::floor(pixels[i] + added[i] / level + 0.5), 0.0, 255.0);
+  };
+  size_t same = 0;
+  for (size_t i = 0; i < got.size(); ++i) same += restored(i, got) == restored(i, expected);
+  return static_cast<double>(same) / static_cast<double>(got.size());
+}
+
 // Integer maps of the first pictures against the float values.
 Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
                const Calibration& calibration, const Pictures& pictures, ImportedModel& out) {
@@ -84,13 +97,13 @@ Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
                          verify::Recorder::Make(out.network, kernels::Path::kScalar));
   BRAID_ASSIGN_OR_RETURN(
       const auto maps,
-      recorder.Record(0, pictures.pixels.first(
-                             picture * static_cast<size_t>(calibration.first_count))));
+      recorder.Record(
+          0, pictures.pixels.first(picture * static_cast<size_t>(calibration.first_count))));
   for (const verify::RecordedMap& map : maps) {
     const auto l = static_cast<size_t>(map.slot.layer);
     const FloatLayer& layer = from.layers[l];
     const bool head = layer.op == Op::kLinear;
-    const std::vector<double>& expected = calibration.first_values[l];
+    std::vector<double> expected = calibration.first_values[l];
     const auto channels = static_cast<size_t>(layer.channels);
     const auto stored = static_cast<size_t>(out.network.layers[l].Channels());
     const double step = head ? quantized.logit_step : quantized.map_steps[l];
@@ -105,12 +118,20 @@ Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
       }
     }
     double error = 0, power = 0;
+    // The calibration has the graph's own values, and the head those of what is added.
+    const double sign = head && from.image_sign < 0 ? -1 : 1;
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] *= sign;
     for (size_t i = 0; i < expected.size(); ++i) {
       error += (got[i] - expected[i]) * (got[i] - expected[i]);
       power += expected[i] * expected[i];
     }
     out.layers[l].error = power > 0 ? std::sqrt(error / power) : 0;
     if (!head) continue;
+    out.compared = calibration.first_count;
+    if (from.image_sign != 0) {
+      out.same_answers = SamePixels(pictures.pixels, got, expected, from.scaling.scale[0]);
+      continue;
+    }
     int same = 0;
     for (int n = 0; n < calibration.first_count; ++n) {
       const auto at = static_cast<ptrdiff_t>(static_cast<size_t>(n) * channels);
@@ -120,8 +141,7 @@ Status Compare(const FloatNetwork& from, const QuantizedNetwork& quantized,
       };
       same += best(got) == best(expected) ? 1 : 0;
     }
-    out.compared = calibration.first_count;
-    out.same_class = static_cast<double>(same) / calibration.first_count;
+    out.same_answers = static_cast<double>(same) / calibration.first_count;
   }
   return OkStatus();
 }
@@ -168,7 +188,8 @@ Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures&
   out.network = std::move(quantized.network);
   model::Network& network = out.network;
   network.name = options.name;
-  network.labels = options.labels;
+  out.restores = from.image_sign != 0;
+  network.labels = out.restores ? std::vector<std::string>{"added"} : options.labels;
   const int classes = from.layers.back().channels;
   if (network.labels.empty()) {
     for (int c = 0; c < classes; ++c) network.labels.push_back(std::to_string(c));
@@ -187,6 +208,7 @@ Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures&
     checked.points = {point};
     return checked;
   }()));
+  if (out.restores) BRAID_RETURN_IF_ERROR(model::RestorationRadius(network).status());
   const model::Cost cost = model::PointCost(network, point);
   point.macs_mean = point.macs_worst = cost.macs;
   point.weight_bytes = cost.weight_bytes;
@@ -194,14 +216,14 @@ Result<ImportedModel> ImportOnnx(std::span<const uint8_t> bytes, const Pictures&
 
   for (size_t l = 0; l < from.layers.size(); ++l) {
     const bool bounded = quantized.bounds[l] > 0;
-    out.layers.push_back({.name = ShownName(from.layers[l]),
-                          .op = OpName(from.layers[l]),
-                          .bound = quantized.bounds[l],
-                          .clipped_share = bounded ? calibration.layers[l].clipped_share : 0,
-                          .step = from.layers[l].op == Op::kLinear ? quantized.logit_step
-                                                                   : quantized.map_steps[l],
-                          .weight_step = quantized.weight_steps[l],
-                          .error = 0});
+    out.layers.push_back(
+        {.name = ShownName(from.layers[l]),
+         .op = OpName(from.layers[l]),
+         .bound = quantized.bounds[l],
+         .clipped_share = bounded ? calibration.layers[l].clipped_share : 0,
+         .step = from.layers[l].op == Op::kLinear ? quantized.logit_step : quantized.map_steps[l],
+         .weight_step = quantized.weight_steps[l],
+         .error = 0});
   }
   BRAID_RETURN_IF_ERROR(Compare(from, quantized, calibration, pictures, out));
   BRAID_ASSIGN_OR_RETURN(const auto added, verify::AddTestVectors(network, pictures.pixels));

@@ -83,7 +83,7 @@ TEST(ImportOnnxTest, KeepsTheAccuracyOfAnotherToolsClassifier) {
     EXPECT_GE(float_right, 95);
     EXPECT_GE(right, float_right - 1);
     EXPECT_GE(same, 99);
-    EXPECT_GE(imported->same_class, 0.96);
+    EXPECT_GE(imported->same_answers, 0.96);
     for (const LayerReport& layer : imported->layers) {
       EXPECT_LT(layer.error, 0.12) << layer.name;
       EXPECT_LT(layer.clipped_share, 0.005) << layer.name;

@@ -53,7 +53,7 @@ Status Lowering::Rectify(const OnnxNode& node, double cap) {
   return Unimplemented("it follows neither a convolution nor a pool of one");
 }
 
-Status Lowering::Clip(const OnnxNode& node) {
+Lowering::Limits Lowering::LimitsOf(const OnnxNode& node, double otherwise_high) const {
   const auto limit = [&](const char* name, size_t input, double otherwise) {
     if (const OnnxTensor* t = Constant(node, input); t != nullptr && !t->values.empty()) {
       return t->values[0];
@@ -61,8 +61,12 @@ Status Lowering::Clip(const OnnxNode& node) {
     const auto found = node.floats.find(name);
     return found == node.floats.end() ? otherwise : found->second;
   };
-  const double low = limit("min", 1, -std::numeric_limits<double>::infinity());
-  const double high = limit("max", 2, 0);
+  return {.low = limit("min", 1, -std::numeric_limits<double>::infinity()),
+          .high = limit("max", 2, otherwise_high)};
+}
+
+Status Lowering::Clip(const OnnxNode& node) {
+  const auto [low, high] = LimitsOf(node, 0);
   if (low != 0 || high < 0) return Unimplemented("a clip whose lower bound is not 0");
   return Rectify(node, high);
 }

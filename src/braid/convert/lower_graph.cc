@@ -81,7 +81,7 @@ Status Lowering::Node(const OnnxNode& node) {
       {"Relu", &Lowering::Relu},
       {"Clip", &Lowering::Clip},
       {"Add", &Lowering::Add},
-      {"Sub", &Lowering::Affine},
+      {"Sub", &Lowering::Subtract},
       {"Mul", &Lowering::Affine},
       {"Div", &Lowering::Affine},
       {"MaxPool", &Lowering::MaxPool},
@@ -105,6 +105,7 @@ Status Lowering::Node(const OnnxNode& node) {
   if (found == kOperators.end()) {
     return Unimplemented("import does not take this operator (docs/onnx.md lists those it takes)");
   }
+  if (network_.image_sign != 0) return BehindImage(node);
   return (this->*found->second)(node);
 }
 
@@ -118,16 +119,26 @@ Result<FloatNetwork> Lowering::Finish() {
   if (!last.parts.empty()) return Unimplemented("its output is a concatenation");
   if (last.layer == 0) return InvalidArgument("the graph passes its input on");
   const int64_t pixels = int64_t{answer.out_h} * answer.out_w;
-  if (pixels != 1) return Unimplemented("its output is a map, not one value for each class");
+  const bool restores = network_.image_sign != 0;
+  if (pixels != 1 && !restores) {
+    return Unimplemented(
+        "its output is a map, neither one value for each class nor the image with the "
+        "map added to it");
+  }
   const FloatLayer& before = network_.layers[static_cast<size_t>(std::max(answer.input, 0))];
-  const bool whole = HasWeights(answer) && !answer.relu && answer.shortcut < 0 &&
-                     answer.window.kernel_h == before.out_h &&
-                     answer.window.kernel_w == before.out_w && !answer.identity;
+  // No head reads the image itself.
+  const bool image =
+      answer.input == 0 || std::ranges::find(answer.more_inputs, 0) != answer.more_inputs.end();
+  const bool whole = HasWeights(answer) && !image && !answer.relu && answer.shortcut < 0 &&
+                     (restores || (answer.window.kernel_h == before.out_h &&
+                                   answer.window.kernel_w == before.out_w)) &&
+                     !answer.identity;
   if (!whole) {
     BRAID_ASSIGN_OR_RETURN(last.layer, IdentityOf(last));
   }
   network_.layers[static_cast<size_t>(last.layer)].op = Op::kLinear;
   network_.layers[static_cast<size_t>(last.layer)].relu = false;
+  if (network_.image_sign < 0) Scale(network_.layers[static_cast<size_t>(last.layer)], {-1}, {0});
 
   std::vector<int> position(network_.layers.size(), -1);
   std::vector<FloatLayer> ordered;

@@ -44,6 +44,8 @@ class Lowering {
   FloatLayer& LayerOf(const Binding& binding);
   Status Input(int height, int width, int channels);
   Status Node(const OnnxNode& node);
+  // A node that reads the restored image: nothing may follow but what leaves it as it is.
+  Status BehindImage(const OnnxNode& node);
   // What input i is: of operators that do not take a concatenation, and of those that do.
   Result<Binding> Bound(const OnnxNode& node, size_t i) const;
   Result<Binding> BoundMaps(const OnnxNode& node, size_t i) const;
@@ -80,8 +82,8 @@ class Lowering {
   void SetPadding();
   static void SetInputs(FloatLayer& layer, const Binding& binding);
   Status Concat(const OnnxNode& node);
-  // y = x * factor + offset per channel, then perhaps a ReLU, as a depthwise convolution of 1x1: for
-  // maps whose layers cannot take it into their weights.
+  // y = x * factor + offset per channel, then perhaps a ReLU, as a depthwise convolution of 1x1:
+  // for maps whose layers cannot take it into their weights.
   FloatLayer ChannelwiseOf(int layer, std::span<const double> factor,
                            std::span<const double> offset) const;
   // Puts such a layer behind a part of a concatenation, which it then is.
@@ -104,7 +106,16 @@ class Lowering {
   Status Rectify(const OnnxNode& node, double cap);
   Status Relu(const OnnxNode& node) { return Rectify(node, 0); }
   Status Clip(const OnnxNode& node);
+  struct Limits {
+    double low, high;
+  };
+  Limits LimitsOf(const OnnxNode& node, double otherwise_high) const;
   Status Add(const OnnxNode& node);
+  Status Subtract(const OnnxNode& node);
+  // Whether input i is the image itself, and what the node makes of it the graph's answer.
+  bool AnswersWithImage(const OnnxNode& node, size_t i) const;
+  // The image and what `answer` adds to it: a network that restores images.
+  Status Restore(const OnnxNode& node, const Binding& answer, int sign);
   // Whether `from` is computed out of `other`.
   bool Reaches(int from, int other) const;
   // A 1x1 convolution that passes its input on: a shortcut is a convolution's sum before its

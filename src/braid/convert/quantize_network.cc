@@ -7,6 +7,7 @@
 #include "braid/kernels/requantization.h"
 #include "braid/model/layer_map.h"
 #include "braid/model/rescale_tables.h"
+#include "braid/model/restoration.h"
 
 namespace braid::convert {
 namespace {
@@ -17,7 +18,8 @@ using model::LayerTables;
 using model::Op;
 
 constexpr double kOne = kernels::kMaxMultiplier;
-// Below this the multiplier's rounding moves a value by more than 1/8 step (numerics.md, section 3).
+// Below this the multiplier's rounding moves a value by more than 1/8 step (numerics.md, section
+// 3).
 constexpr double kSmallestMul = 508;
 constexpr double kMostBias = 1 << 29;
 // Room above the largest value of the calibration, for shortcuts and logits.
@@ -77,7 +79,8 @@ class Quantizer {
     layer.filter_channels = from.filter_channels;
     layer.dense = from.filter_channels == 0;
     layer.shortcut = from.shortcut;
-    if (from.op != Op::kLinear) layer.window = from.window;
+    // A classifier's head covers its map; a restorer's answers every pixel.
+    if (from.op != Op::kLinear || from_.image_sign != 0) layer.window = from.window;
     layer.activation = from.op == Op::kInput    ? Activation::kSigned
                        : from.op == Op::kLinear ? Activation::kLogits
                        : from.relu              ? Activation::kRelu
@@ -132,7 +135,9 @@ class Quantizer {
     const auto channels = static_cast<size_t>(from.channels);
     if (from.op == Op::kLinear) {
       out_.logit_step =
-          std::max(kLogitStep, calibration_.layers[l].largest * kMargin / kMostLogit);
+          from_.image_sign != 0
+              ? from_.scaling.scale[0] / (1 << model::kAddedShift)
+              : std::max(kLogitStep, calibration_.layers[l].largest * kMargin / kMostLogit);
       RoundWeights(l, out_.logit_step);
       FillHead(l, tables);
       return;
@@ -161,8 +166,7 @@ class Quantizer {
     tables.bias.assign(units_[l].size(), 0);
     tables.mul.assign(units_[l].size(), 0);
     for (size_t c = 0; c < channels; ++c) {
-      const double mul =
-          std::clamp(std::round(units_[l][c] / out_step * kOne), kSmallestMul, kOne);
+      const double mul = std::clamp(std::round(units_[l][c] / out_step * kOne), kSmallestMul, kOne);
       tables.mul[c] = static_cast<int32_t>(mul);
       units_[l][c] = mul * out_step / kOne;  // what the integer multiplier stands for
       if (from.bias.empty()) continue;
@@ -228,7 +232,8 @@ Result<QuantizedNetwork> Quantize(const FloatNetwork& from, const Calibration& c
   for (const FloatLayer& layer : from.layers) {
     const bool finite = [&] {
       for (const std::vector<double>* values : {&layer.weights, &layer.bias}) {
-        if (!std::all_of(values->begin(), values->end(), [](double v) { return std::isfinite(v); })) {
+        if (!std::all_of(values->begin(), values->end(),
+                         [](double v) { return std::isfinite(v); })) {
           return false;
         }
       }

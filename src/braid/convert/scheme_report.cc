@@ -48,6 +48,11 @@ Result<SchemeReport> MeasureScheme(std::span<const uint8_t> bytes, const Picture
     return InvalidArgument("test pictures: none, or not of the calibration's shape");
   }
   BRAID_ASSIGN_OR_RETURN(const CalibratedNetwork from, CalibrateOnnx(bytes, calibration, options));
+  if (from.network.image_sign != 0) {
+    return Unimplemented(
+        "a network that restores images has no classes to be right about; import it, and "
+        "measure it with braid eval");
+  }
   BRAID_ASSIGN_OR_RETURN(const std::unique_ptr<SchemeNetwork> network,
                          Make(from, calibration, options, scheme));
   const FloatRun float_run(from.network);
