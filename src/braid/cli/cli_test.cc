@@ -409,8 +409,7 @@ TEST_F(CliTest, EnlargesAPictureWithTheSameBitsInEveryTileAndOnEveryPath) {
               HasSubstr("answers with maps"));
   EXPECT_THAT(Run("eval --data digits --limit 4 --model " + model).err,
               HasSubstr("the model restores images"));
-  EXPECT_THAT(Run("export " + model + " --point g0 --out " + In("m.onnx")).err,
-              HasSubstr("answers with a map"));
+  EXPECT_EQ(Run("export " + model + " --point g0 --out " + In("m.onnx")).code, 0);
 }
 
 TEST_F(CliTest, MeasuresPsnrOfARestoringModel) {
