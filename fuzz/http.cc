@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -44,7 +46,11 @@ class Door {
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     const timeval limit{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    BRAID_CHECK(::connect(fd, reinterpret_cast<const sockaddr*>(&to_), sizeof(to_)) == 0);
+    // Where the door closes first, the system keeps our port for a minute: it may have none free.
+    for (int tries = 0; ::connect(fd, reinterpret_cast<const sockaddr*>(&to_), sizeof(to_)) != 0;) {
+      BRAID_CHECK(errno == EADDRNOTAVAIL && ++tries < 10000);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     while (!bytes.empty()) {
       const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) break;
