@@ -41,17 +41,19 @@ bool Lowering::AnswersWithImage(const OnnxNode& node, size_t i) const {
 Status Lowering::Subtract(const OnnxNode& node) {
   if (node.inputs.size() != 2) return InvalidArgument("expected two inputs");
   if (Constant(node, 0) != nullptr || Constant(node, 1) != nullptr) return Affine(node);
-  BRAID_RETURN_IF_ERROR(Bound(node, 0).status());
+  BRAID_ASSIGN_OR_RETURN(const Binding input, Bound(node, 0));
   BRAID_ASSIGN_OR_RETURN(const Binding taken, Bound(node, 1));
   if (!AnswersWithImage(node, 0)) {
     return Unimplemented(
         "one map minus another, but for the image minus what is not to be in it, as "
         "the answer");
   }
-  return Restore(node, taken, -1);
+  return Restore(node, input, taken, -1);
 }
 
-Status Lowering::Restore(const OnnxNode& node, const Binding& answer, int sign) {
+Status Lowering::Restore(const OnnxNode& node, const Binding& input, const Binding& answer,
+                         int sign) {
+  if (input.channels_last) return Unimplemented("the image before it is transposed");
   const FloatLayer& image = network_.layers[0];
   const FloatLayer& map = LayerOf(answer);
   if (image.channels != 1 || map.channels != 1 || map.out_h != image.out_h ||

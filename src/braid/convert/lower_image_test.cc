@@ -160,6 +160,15 @@ TEST_F(LowerImageTest, TakesOneConvolutionOfTheImage) {
   for (const LayerReport& layer : imported->layers) EXPECT_LT(layer.error, 0.02) << layer.name;
 }
 
+TEST_F(LowerImageTest, RefusesTheImageBeforeItIsTransposed) {
+  graph_.Input("x", onnx::TensorProto::FLOAT, {-1, kSide, kSide, 1});
+  graph_.Node("Transpose", {"x"}, "first");
+  graph_.SetInts("perm", {0, 3, 1, 2});
+  graph_.Node("Add", {"x", Map("first")}, "sum");
+  Answer("sum");
+  ExpectRefused("the image before it is transposed");
+}
+
 TEST_F(LowerImageTest, RefusesAMapAlone) {
   Input();
   Answer(Map("x"));

@@ -23,8 +23,8 @@ Status Lowering::Add(const OnnxNode& node) {
   if (Constant(node, 0) != nullptr || Constant(node, 1) != nullptr) return Affine(node);
   BRAID_ASSIGN_OR_RETURN(Binding a, Bound(node, 0));
   BRAID_ASSIGN_OR_RETURN(Binding b, Bound(node, 1));
-  if (AnswersWithImage(node, 0)) return Restore(node, b, 1);
-  if (AnswersWithImage(node, 1)) return Restore(node, a, 1);
+  if (AnswersWithImage(node, 0)) return Restore(node, a, b, 1);
+  if (AnswersWithImage(node, 1)) return Restore(node, b, a, 1);
   const auto takes = [&](const Binding& binding, size_t i) {
     return Open(node, binding, i).ok() && !binding.flat;
   };

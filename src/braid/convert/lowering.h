@@ -115,7 +115,7 @@ class Lowering {
   // Whether input i is the image itself, and what the node makes of it the graph's answer.
   bool AnswersWithImage(const OnnxNode& node, size_t i) const;
   // The image and what `answer` adds to it: a network that restores images.
-  Status Restore(const OnnxNode& node, const Binding& answer, int sign);
+  Status Restore(const OnnxNode& node, const Binding& input, const Binding& answer, int sign);
   // Whether `from` is computed out of `other`.
   bool Reaches(int from, int other) const;
   // A 1x1 convolution that passes its input on: a shortcut is a convolution's sum before its
