@@ -1,3 +1,5 @@
+// One file of a little over 500 lines: every event ends in the same few steps (expire, rerun, pump), and
+// the rules between them are read together.
 #include "braid/cluster/core/coordinator.h"
 
 #include <algorithm>

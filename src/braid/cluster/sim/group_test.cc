@@ -76,6 +76,17 @@ TEST(LostFrameTest, AStartOrItsAnswerThatIsLostCostsAnAttemptAndNoRequest) {
   }
 }
 
+// Asks every door for `all`, the point of all devices, and waits.
+void ExpectAllCombineWithinMoments(Group& group, int all) {
+  const TimePoint begin = group.Now();
+  for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
+  while (group.judge().answered() < group.size() && group.Now() < begin + seconds(5)) {
+    group.RunFor(milliseconds(10));
+  }
+  EXPECT_LE(group.Now() - begin, milliseconds(400));
+  EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+}
+
 // One door knows a device that is back before another participant does, who then reports it absent.
 // That is held against the pair of them, not against the participant who said so and does nothing.
 TEST(RejoinTest, ADeviceBackFromAKillCombinesAtEveryDoorWithinMoments) {
@@ -94,13 +105,8 @@ TEST(RejoinTest, ADeviceBackFromAKillCombinesAtEveryDoorWithinMoments) {
     group.Kill(back);
     group.RunFor(milliseconds(300 + seed));
     group.Revive(back);
-    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
-    const TimePoint begin = group.Now();
-    while (group.judge().answered() < group.size() && group.Now() < begin + seconds(5)) {
-      group.RunFor(milliseconds(10));
-    }
-    EXPECT_LE(group.Now() - begin, milliseconds(400)) << "seed " << seed;
-    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ExpectAllCombineWithinMoments(group, all);
   }
 }
 
@@ -127,13 +133,8 @@ TEST(RejoinTest, DevicesThatMeetWhenOneOfThemThawsCombineAtEveryDoorWithinMoment
     group.Revive(restarted);
     group.RunFor(milliseconds(600 + seed));
     group.Thaw(frozen);
-    const TimePoint begin = group.Now();
-    for (int i = 0; i < group.size(); ++i) group.Submit(i, all, 1, seconds(5));
-    while (group.judge().answered() < group.size() && group.Now() < begin + seconds(5)) {
-      group.RunFor(milliseconds(10));
-    }
-    EXPECT_LE(group.Now() - begin, milliseconds(400)) << "seed " << seed;
-    EXPECT_EQ(group.judge().complaints(), std::vector<std::string>());
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ExpectAllCombineWithinMoments(group, all);
   }
 }
 
